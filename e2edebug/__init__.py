@@ -1,0 +1,1 @@
+"""Which workflow broke, at which step, in which layer, and why."""

@@ -1,0 +1,1 @@
+"""What every part obeys: settings, redaction, SQL text, correlation ids. Standard library only."""

@@ -1,0 +1,1 @@
+"""OpenTelemetry objects become rows, and rows reach the store."""

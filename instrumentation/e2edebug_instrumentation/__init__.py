@@ -1,0 +1,1 @@
+"""What produces spans and carries the correlation id, through the OpenTelemetry API only."""
