@@ -1,0 +1,413 @@
+"""The settings: one table, read from arguments, the environment and Django's settings, in that order.
+
+`Config` is the table. Each of its fields carries its variable, kind, default and meaning; the README's table, the
+checks and `e2edebug config` are made from it. Standard library only: reading settings must cost a host nothing.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from difflib import get_close_matches
+from typing import Any, Final
+from urllib.parse import unquote
+
+from e2edebug.policy.config_values import (
+    BOOLEAN,
+    DATABASE_URL,
+    NAMES,
+    PATTERNS,
+    TEXT,
+    WORKFLOW_RULES,
+    Kind,
+    Unaccepted,
+    WorkflowRule,
+    integer,
+    mask_url,
+    seconds,
+    size,
+)
+
+PREFIX: Final = "E2EDEBUG_"
+ARGUMENT: Final = "argument"
+ENVIRONMENT: Final = "environment"
+DJANGO_SETTINGS: Final = "django settings"
+DEFAULT: Final = "default"
+
+UNKNOWN_SERVICE: Final = "unknown_service"
+"""What OpenTelemetry calls a service that nobody named (resource semantic conventions, "Service")."""
+
+_TEST_PREFIX: Final = "E2EDEBUG_TEST_"
+_SETTING: Final = "e2edebug.setting"
+
+
+class ConfigurationError(ValueError):
+    """Settings that cannot be used. Its text has one line for each problem; `problems` has them apart."""
+
+    def __init__(self, problems: Iterable[str]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("\n".join(self.problems))
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One row of the settings table."""
+
+    variable: str
+    """The environment variable."""
+    field: str
+    """The field of Config, the argument of init(), and in upper case the key of Django's E2EDEBUG."""
+    kind: Kind
+    default: object
+    meaning: str
+    otel: str = ""
+    """OpenTelemetry's own variable that is read when `variable` is not set."""
+
+    @property
+    def type(self) -> str:
+        """What kind of value it takes."""
+        return self.kind.name
+
+    @property
+    def unit(self) -> str:
+        """The unit of its value, or ''."""
+        return self.kind.unit
+
+
+def _described(kind: Kind, meaning: str, *, variable: str = "", otel: str = "") -> dict[str, Any]:
+    return {_SETTING: (kind, meaning, variable, otel)}
+
+
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Config:
+    """The settings in force. Made by `load_config`, which checks what the constructor takes on trust."""
+
+    enabled: bool = field(
+        default=True, metadata=_described(BOOLEAN, "Off: nothing is instrumented and nothing is stored.")
+    )
+    database_url: str | None = field(
+        default=None,
+        metadata=_described(
+            DATABASE_URL,
+            "Where everything is stored. Unset: the Django database of `E2EDEBUG_DATABASE_ALIAS` if that is MySQL or "
+            "MariaDB, else the file `e2edebug.sqlite3`.",
+        ),
+    )
+    database_alias: str = field(
+        default="default", metadata=_described(TEXT, "Which of Django's `DATABASES` is used when no URL is set.")
+    )
+    auto_migrate: bool = field(
+        default=True, metadata=_described(BOOLEAN, "Create the tables on first use of an empty database.")
+    )
+    service_name: str = field(
+        default=UNKNOWN_SERVICE,
+        metadata=_described(
+            TEXT,
+            "The name of this service; also read from `service.name` in `OTEL_RESOURCE_ATTRIBUTES`. Unset: the name "
+            "of the Django project.",
+            variable="OTEL_SERVICE_NAME",
+        ),
+    )
+    release: str | None = field(
+        default=None,
+        metadata=_described(
+            TEXT, "The version that is deployed; also read from `service.version` in `OTEL_RESOURCE_ATTRIBUTES`."
+        ),
+    )
+    sdk_disabled: bool = field(
+        default=False,
+        metadata=_described(
+            BOOLEAN, "OpenTelemetry's own switch: `true` turns everything off.", variable="OTEL_SDK_DISABLED"
+        ),
+    )
+    traces_sampler: str | None = field(
+        default=None,
+        metadata=_described(
+            TEXT,
+            "Which traces keep their steps, as OpenTelemetry defines it (`traceidratio`, `always_off`, …). Unset: "
+            "all. Durations and counts are recorded for every request whatever the sampling.",
+            variable="OTEL_TRACES_SAMPLER",
+        ),
+    )
+    traces_sampler_arg: str | None = field(
+        default=None,
+        metadata=_described(
+            TEXT, "The sampler's argument, such as `0.1` for `traceidratio`.", variable="OTEL_TRACES_SAMPLER_ARG"
+        ),
+    )
+    trust_incoming_trace: bool = field(
+        default=True, metadata=_described(BOOLEAN, "Continue the trace that a caller's `traceparent` header names.")
+    )
+    workflow_rules: tuple[WorkflowRule, ...] = field(
+        default=(),
+        metadata=_described(
+            WORKFLOW_RULES,
+            "Which requests are which type of workflow: `POST /api/checkout/=checkout; GET /login/*=login`. Others "
+            "are `api_call`.",
+        ),
+    )
+    workflow_timeout_s: float = field(
+        default=1800.0, metadata=_described(seconds(), "A workflow without news for so long becomes `timeout`.")
+    )
+    response_header: bool = field(
+        default=True, metadata=_described(BOOLEAN, "Send `X-Correlation-ID` back with each response.")
+    )
+    correlation_id_max_traces: int = field(
+        default=1000,
+        metadata=_described(
+            integer("traces", at_least=1), "A client's correlation id is replaced after so many requests with it."
+        ),
+    )
+    correlation_id_max_age_s: float = field(
+        default=86_400.0, metadata=_described(seconds(), "A client's correlation id is replaced when it is older.")
+    )
+    excluded_urls: tuple[str, ...] = field(
+        default=(),
+        metadata=_described(
+            PATTERNS, "Requests whose URL matches one of these are not recorded.", otel="OTEL_PYTHON_EXCLUDED_URLS"
+        ),
+    )
+    disabled_instrumentations: tuple[str, ...] = field(
+        default=(),
+        metadata=_described(
+            NAMES,
+            "What is left alone: `django`, `django_database`, `dbapi`, `sqlalchemy`.",
+            otel="OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
+        ),
+    )
+    capture_code_location: bool = field(
+        default=True, metadata=_described(BOOLEAN, "Keep the line of your code that caused each query.")
+    )
+    capture_client_address: bool = field(
+        default=False, metadata=_described(BOOLEAN, "Keep the client's IP address with errors and steps.")
+    )
+    redact_keys: tuple[str, ...] = field(
+        default=(),
+        metadata=_described(NAMES, "Names of attributes whose values are never stored, beside the built-in ones."),
+    )
+    value_max_bytes: int = field(
+        default=65_536,
+        metadata=_described(size(at_least=256), "A longer value is cut, with a mark and its original length."),
+    )
+    queue_max_items: int = field(
+        default=20_000,
+        metadata=_described(
+            integer("items", at_least=1), "Spans, logs and metrics that wait to be written; more are dropped, counted."
+        ),
+    )
+    queue_max_bytes: int = field(
+        default=64 * 1024 * 1024,
+        metadata=_described(size(at_least=65_536), "The same bound in estimated memory."),
+    )
+    batch_max_items: int = field(
+        default=512, metadata=_described(integer("items", at_least=1), "At most so many rows in one transaction.")
+    )
+    flush_interval_s: float = field(
+        default=1.0, metadata=_described(seconds(), "How long finished spans wait before they are written.")
+    )
+    metric_interval_s: float = field(
+        default=60.0,
+        metadata=_described(
+            seconds(), "How much time one performance snapshot covers.", otel="OTEL_METRIC_EXPORT_INTERVAL"
+        ),
+    )
+    connect_timeout_s: float = field(
+        default=3.0, metadata=_described(seconds(), "How long connecting to the store may take.")
+    )
+    read_timeout_s: float = field(
+        default=10.0, metadata=_described(seconds(), "How long the store may take to answer.")
+    )
+    write_timeout_s: float = field(
+        default=10.0, metadata=_described(seconds(), "How long sending to the store may take.")
+    )
+    exit_timeout_s: float = field(
+        default=2.0,
+        metadata=_described(seconds(may_be_zero=True), "How long the exit of the process may wait for the last rows."),
+    )
+    raise_errors: bool = field(
+        default=False,
+        metadata=_described(BOOLEAN, "Let our own mistakes reach the host instead of counting them: for our tests."),
+    )
+    sources: Mapping[str, str] = field(default_factory=dict)
+    """Field -> `argument`, `environment`, `django settings` or `default`."""
+    warnings: tuple[str, ...] = ()
+    """What was ignored and is worth a line in the log."""
+
+    def masked(self) -> dict[str, object]:
+        """Return field -> value for people to read: secrets hidden, None where nothing is set."""
+        return {setting.field: _shown(setting.kind, getattr(self, setting.field)) for setting in SETTINGS}
+
+    def __repr__(self) -> str:
+        changed = {name: value for name, value in self.masked().items() if self.sources.get(name, DEFAULT) != DEFAULT}
+        return f"Config({', '.join(f'{name}={value!r}' for name, value in changed.items())})"
+
+
+def _settings() -> Iterable[Setting]:
+    for one in fields(Config):
+        if _SETTING in one.metadata:
+            kind, meaning, variable, otel = one.metadata[_SETTING]
+            yield Setting(variable or PREFIX + one.name.upper(), one.name, kind, one.default, meaning, otel)
+
+
+SETTINGS: Final[tuple[Setting, ...]] = tuple(_settings())
+"""Every setting, in the order of the README."""
+
+
+def load_config(
+    overrides: Mapping[str, object] | None = None,
+    *,
+    environ: Mapping[str, str] | None = None,
+    django_settings: Mapping[str, object] | None = None,
+) -> Config:
+    """Return the settings from *overrides*, the environment, *django_settings* (the `E2EDEBUG` dict) and the defaults.
+
+    overrides: field -> value; None says nothing. environ: default os.environ; a blank variable counts as unset, as in
+    OpenTelemetry. Raises ConfigurationError that lists every wrong value and every unknown name of overrides and
+    django_settings; unknown E2EDEBUG_* variables are warnings, since another version may want them.
+    """
+    reader = _Reader(os.environ if environ is None else environ)
+    reader.take_mapping(overrides or {}, ARGUMENT, name_of=lambda setting: setting.field, described_as="{}")
+    reader.take_environment()
+    given: object = {} if django_settings is None else django_settings
+    if not isinstance(given, Mapping):
+        reader.problems.append(f"E2EDEBUG={_shortened(given)} in Django's settings is not a dictionary")
+    else:
+        reader.take_mapping(
+            given,
+            DJANGO_SETTINGS,
+            name_of=lambda setting: setting.field.upper(),
+            described_as="E2EDEBUG[{!r}]",
+        )
+    if reader.problems:
+        raise ConfigurationError(reader.problems)
+    sources = {setting.field: reader.sources.get(setting.field, DEFAULT) for setting in SETTINGS}
+    return Config(**reader.values, sources=sources, warnings=tuple(reader.warnings))
+
+
+class _Reader:
+    """Collects values by falling precedence: the first source that has a setting wins."""
+
+    def __init__(self, environ: Mapping[str, str]) -> None:
+        self.values: dict[str, Any] = {}
+        self.sources: dict[str, str] = {}
+        self.problems: list[str] = []
+        self.warnings: list[str] = []
+        self._environ = environ
+
+    def take_mapping(
+        self, given: Mapping[str, object], source: str, *, name_of: Callable[[Setting], str], described_as: str
+    ) -> None:
+        """Read a mapping in which every name has to be known."""
+        by_name = {name_of(setting): setting for setting in SETTINGS}
+        for name, value in given.items():
+            described = described_as.format(name)
+            if name not in by_name:
+                self.problems.append(f"{described} is not a setting{_nearest(name, by_name)}")
+            elif value is not None:
+                self._take(by_name[name], value, source, described)
+
+    def take_environment(self) -> None:
+        """Read our variables strictly, and OpenTelemetry's as it does: what it cannot use is ignored with a warning."""
+        for setting in SETTINGS:
+            text = self._environ.get(setting.variable, "").strip()
+            if not text:
+                self._take_otel(setting)
+            elif setting.field == "sdk_disabled":
+                self._take_sdk_disabled(setting, text)
+            else:
+                self._take(setting, text, ENVIRONMENT, setting.variable)
+        known = {setting.variable for setting in SETTINGS}
+        for variable in sorted(self._environ):
+            if variable.startswith(PREFIX) and variable not in known and not variable.startswith(_TEST_PREFIX):
+                self.warnings.append(f"{variable} is not a setting and is ignored{_nearest(variable, known)}")
+
+    def _take(self, setting: Setting, value: object, source: str, described: str) -> None:
+        try:
+            parsed = setting.kind.parse(value)
+        except Unaccepted as error:
+            shown = _shortened(_shown(setting.kind, value))
+            self.problems.append(f"{described}={shown} is not {error}")
+            return
+        if setting.field not in self.values:
+            self.values[setting.field] = parsed
+            self.sources[setting.field] = source
+
+    def _take_sdk_disabled(self, setting: Setting, text: str) -> None:
+        # "Any value that is not case-insensitive 'true' is false" (OpenTelemetry specification, "Boolean value").
+        if text.lower() not in ("true", "false"):
+            self.warnings.append(f"{setting.variable}={_shortened(text)} counts as false: only 'true' is true")
+        self._take(setting, text.lower() == "true", ENVIRONMENT, setting.variable)
+
+    def _take_otel(self, setting: Setting) -> None:
+        attribute = _RESOURCE_ATTRIBUTES.get(setting.field)
+        if attribute is not None:
+            text, described = self._resource_attribute(attribute), f"{attribute} in OTEL_RESOURCE_ATTRIBUTES"
+        else:
+            text, described = self._environ.get(setting.otel, "").strip(), setting.otel
+        if not text or setting.field in self.values:
+            return
+        try:
+            if setting.otel == "OTEL_METRIC_EXPORT_INTERVAL":
+                self.values[setting.field] = _interval_in_seconds(text)
+            else:
+                self.values[setting.field] = setting.kind.parse(text)
+        except Unaccepted as error:
+            self.warnings.append(f"{described}={_shortened(text)} is ignored: it is not {error}")
+        else:
+            self.sources[setting.field] = ENVIRONMENT
+
+    def _resource_attribute(self, attribute: str) -> str:
+        """OTEL_RESOURCE_ATTRIBUTES is `key=value,key=value`, percent-encoded (resource SDK specification)."""
+        for pair in self._environ.get("OTEL_RESOURCE_ATTRIBUTES", "").split(","):
+            key, _, value = pair.partition("=")
+            if key.strip() == attribute:
+                return unquote(value.strip())
+        return ""
+
+
+_RESOURCE_ATTRIBUTES: Final = {"service_name": "service.name", "release": "service.version"}
+
+
+def settings_table() -> str:
+    """Return the settings as the Markdown table that the README shows."""
+    lines = ["| Variable | Type | Default | Meaning |", "|---|---|---|---|"]
+    for setting in SETTINGS:
+        kind = f"{setting.type} ({setting.unit})" if setting.unit else setting.type
+        shown = _shown(setting.kind, setting.default)
+        default = "" if setting.default in (None, ()) else f"`{_written(shown)}`"
+        also = f" Unset: `{setting.otel}` is honoured." if setting.otel else ""
+        lines.append(f"| `{setting.variable}` | {kind} | {default} | {setting.meaning}{also} |")
+    return "\n".join(lines)
+
+
+def _written(value: object) -> str:
+    """A value as one writes it into the environment."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    return format(value, "g") if isinstance(value, float) else str(value)
+
+
+def _shown(kind: Kind, value: object) -> object:
+    if kind.is_secret and value is not None:
+        return mask_url(str(value))
+    if isinstance(value, tuple) and any(isinstance(entry, WorkflowRule) for entry in value):
+        return tuple(str(entry) for entry in value)
+    return value
+
+
+def _shortened(value: object) -> str:
+    text = repr(value)
+    return text if len(text) <= 120 else f"{text[:117]}…{text[-1]}"
+
+
+def _interval_in_seconds(text: str) -> float:
+    milliseconds = integer("milliseconds", at_least=1).parse(text)
+    assert isinstance(milliseconds, int)
+    return milliseconds / 1000
+
+
+def _nearest(name: object, known: Iterable[str]) -> str:
+    found = get_close_matches(str(name).upper(), {one.upper(): one for one in known}, n=1)
+    if not found:
+        return ""
+    by_upper = {one.upper(): one for one in known}
+    return f"; did you mean {by_upper[found[0]]}?"

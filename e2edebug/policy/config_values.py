@@ -1,0 +1,230 @@
+"""What a setting may hold: each kind turns text from the environment, or a Python value, into the value that is used.
+
+A kind refuses with `Unaccepted`, whose text completes the sentence "E2EDEBUG_X='abc' is not …".
+"""
+
+import math
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Final
+from urllib.parse import unquote
+
+LONGEST_S: Final = 31_536_000
+"""One year: PyMySQL refuses a longer connect_timeout, and waits of the interpreter overflow beyond some more."""
+
+_INTEGER = re.compile(r"[0-9]{1,15}", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{0,15})?|\.[0-9]{1,15}", re.ASCII)
+_BYTES = re.compile(r"([0-9]{1,15})\s*(|b|k|kb|kib|m|mb|mib|g|gb|gib)", re.ASCII | re.IGNORECASE)
+_BYTE_UNITS: Final = {"": 1, "b": 1, "k": 1 << 10, "m": 1 << 20, "g": 1 << 30}
+_BOOLEANS: Final = {
+    "true": True, "1": True, "yes": True, "on": True,
+    "false": False, "0": False, "no": False, "off": False,
+}  # fmt: skip
+_SUPPORTED_DATABASES: Final = ("mysql", "mariadb", "sqlite")
+_DATABASE_URL_FORM: Final = "a database URL such as mysql+pymysql://user:password@host:3306/database or sqlite:///file"
+_WORKFLOW_RULE = re.compile(r"(?P<method>\S+)\s+(?P<route>\S+)\s*=\s*(?P<workflow_type>[^=]+)")
+_METHODS: Final = frozenset({"*", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+_WORKFLOW_RULE_FORM: Final = "a list of rules such as 'POST /api/checkout/=checkout; GET /login/*=login'"
+
+
+class Unaccepted(ValueError):
+    """A value of the wrong form. The text is the form that would have been accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A kind of value: what it is called in the settings table, its unit, and how it is read."""
+
+    name: str
+    parse: Callable[[object], object]
+    unit: str = ""
+    is_secret: bool = False
+    """Shown only through `mask_url`."""
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowRule:
+    """Requests of this method and route belong to this type of workflow.
+
+    method: upper-case, or `*` for every method. route: as Django writes it (`/api/orders/<int:pk>/`), where `*`
+    stands for any run of characters; a leading slash makes no difference.
+    """
+
+    method: str
+    route: str
+    workflow_type: str
+    _route_pattern: re.Pattern[str] = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        # Runs of stars are one star: `.*.*.*` would backtrack in the cube of the length.
+        pieces = re.split(r"\*+", self.route.lstrip("/"))
+        pattern = ".*".join(re.escape(piece) for piece in pieces)
+        object.__setattr__(self, "_route_pattern", re.compile(pattern, re.DOTALL))
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.route}={self.workflow_type}"
+
+    def matches(self, method: str, route: str) -> bool:
+        """Whether a request of *method* to *route* belongs to this rule's workflow."""
+        return self.method in ("*", method) and self._route_pattern.fullmatch(route.lstrip("/")) is not None
+
+
+def mask_url(url: str) -> str:
+    """Return *url* with its password, and whatever looks like one in its query, replaced by `***`.
+
+    Works on text that is no valid URL as well, because that is what an error message has to show. A password may hold
+    an unescaped `@`, so everything up to the last one is taken for it.
+    """
+    scheme, separator, rest = url.partition("://")
+    if not separator:
+        scheme, rest = "", url
+    credentials, at, location = rest.rpartition("@")
+    user, colon, _password = credentials.partition(":")
+    shown = f"{user}:***@{location}" if colon else f"{credentials}{at}{location}"
+    pieces = re.split("([?&])", f"{scheme}{separator}{shown}")
+    return pieces[0] + "".join(_masked_parameter(piece) for piece in pieces[1:])
+
+
+def _masked_parameter(parameter: str) -> str:
+    name, equals, _value = parameter.partition("=")
+    is_secret = re.search("pass|pwd|secret|token|key", unquote(name), re.IGNORECASE) is not None
+    return f"{name}=***" if equals and is_secret else parameter
+
+
+def _boolean(value: object) -> bool:
+    if isinstance(value, bool):
+        return value
+    known = _BOOLEANS.get(str(value).strip().lower()) if isinstance(value, str | int) else None
+    if known is None:
+        raise Unaccepted("true or false")
+    return known
+
+
+def _text(value: object) -> str:
+    if not isinstance(value, str) or not value.strip() or not value.isprintable():
+        raise Unaccepted("printable text")
+    return value.strip()
+
+
+def _database_url(value: object) -> str:
+    if not isinstance(value, str) or not value.strip().isprintable():
+        raise Unaccepted(_DATABASE_URL_FORM)
+    scheme, separator, rest = value.strip().partition("://")
+    database = scheme.partition("+")[0]
+    if not separator or database not in _SUPPORTED_DATABASES or (database != "sqlite" and not rest):
+        raise Unaccepted(_DATABASE_URL_FORM)
+    return value.strip()
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(name.strip() for name in _listed(value, "a list of names, separated by commas") if name.strip())
+
+
+def _patterns(value: object) -> tuple[str, ...]:
+    form = "a list of regular expressions, separated by commas"
+    patterns = tuple(pattern.strip() for pattern in _listed(value, form) if pattern.strip())
+    for pattern in patterns:
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise Unaccepted(f"{form}: {pattern!r} is wrong ({error})") from error
+    return patterns
+
+
+def _workflow_rules(value: object) -> tuple[WorkflowRule, ...]:
+    entries: Iterable[object] = value.split(";") if isinstance(value, str) else _sequence(value, _WORKFLOW_RULE_FORM)
+    rules = []
+    for entry in entries:
+        if isinstance(entry, WorkflowRule):
+            rules.append(entry)
+        elif not isinstance(entry, str):
+            raise Unaccepted(_WORKFLOW_RULE_FORM)
+        elif entry.strip():
+            rules.append(_workflow_rule(entry.strip()))
+    return tuple(rules)
+
+
+def _workflow_rule(text: str) -> WorkflowRule:
+    found = _WORKFLOW_RULE.fullmatch(text)
+    if found is None or found["method"].upper() not in _METHODS or not text.isprintable():
+        raise Unaccepted(f"{_WORKFLOW_RULE_FORM}: {text[:80]!r} is no 'METHOD /route=type'")
+    workflow_type = found["workflow_type"].strip()
+    if not workflow_type or len(workflow_type) > 100:
+        raise Unaccepted(f"{_WORKFLOW_RULE_FORM}: a workflow type has 1 to 100 characters")
+    return WorkflowRule(found["method"].upper(), found["route"], workflow_type)
+
+
+def _listed(value: object, form: str) -> list[str]:
+    if isinstance(value, str):
+        return value.split(",")
+    entries = _sequence(value, form)
+    if not all(isinstance(entry, str) for entry in entries):
+        raise Unaccepted(form)
+    return [str(entry) for entry in entries]
+
+
+def _sequence(value: object, form: str) -> list[object]:
+    if not isinstance(value, list | tuple | set | frozenset):
+        raise Unaccepted(form)
+    return list(value)
+
+
+@cache
+def integer(unit: str, *, at_least: int) -> Kind:
+    """A whole number of *unit*, from *at_least* on."""
+
+    def parse(value: object) -> int:
+        text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+        if _INTEGER.fullmatch(text) is None:
+            raise Unaccepted(f"a whole number of {unit}")
+        if int(text) < at_least:
+            raise Unaccepted(f"a whole number of {unit} from {at_least} on")
+        return int(text)
+
+    return Kind("integer", parse, unit)
+
+
+@cache
+def size(*, at_least: int) -> Kind:
+    """A number of bytes, from *at_least* on; K, M and G (also KiB, MB, …) count in powers of 1,024."""
+    form = "a number of bytes such as 65536, 64KiB or 64MiB"
+
+    def parse(value: object) -> int:
+        text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+        found = _BYTES.fullmatch(text)
+        if found is None:
+            raise Unaccepted(form)
+        size_bytes = int(found[1]) * _BYTE_UNITS[found[2].lower()[:1].replace("b", "")]
+        if size_bytes < at_least:
+            raise Unaccepted(f"{form}, at least {at_least}")
+        return size_bytes
+
+    return Kind("size", parse, "bytes")
+
+
+@cache
+def seconds(*, may_be_zero: bool = False) -> Kind:
+    """A number of seconds, fractions allowed, above zero unless *may_be_zero*."""
+
+    def parse(value: object) -> float:
+        is_number = isinstance(value, str | int | float) and not isinstance(value, bool)
+        text = format(value, "f") if isinstance(value, float) and math.isfinite(value) else str(value).strip()
+        if not is_number or _NUMBER.fullmatch(text) is None:
+            raise Unaccepted("a number of seconds")
+        number = float(text)
+        if number > LONGEST_S or number < 0 or (number == 0 and not may_be_zero):
+            least = "from 0" if may_be_zero else "above 0"
+            raise Unaccepted(f"a number of seconds {least} and up to {LONGEST_S}")
+        return number
+
+    return Kind("number", parse, "seconds")
+
+
+BOOLEAN: Final = Kind("boolean", _boolean)
+TEXT: Final = Kind("text", _text)
+DATABASE_URL: Final = Kind("database URL", _database_url, is_secret=True)
+NAMES: Final = Kind("names, by commas", _names)
+PATTERNS: Final = Kind("regular expressions, by commas", _patterns)
+WORKFLOW_RULES: Final = Kind("rules, by semicolons", _workflow_rules)
