@@ -19,7 +19,7 @@ from e2edebug.policy.config_values import (
     TEXT,
     WORKFLOW_RULES,
     Kind,
-    Unaccepted,
+    ValueFormError,
     WorkflowRule,
     integer,
     mask_url,
@@ -323,7 +323,7 @@ class _Reader:
     def _take(self, setting: Setting, value: object, source: str, described: str) -> None:
         try:
             parsed = setting.kind.parse(value)
-        except Unaccepted as error:
+        except ValueFormError as error:
             shown = _shortened(_shown(setting.kind, value))
             self.problems.append(f"{described}={shown} is not {error}")
             return
@@ -350,7 +350,7 @@ class _Reader:
                 self.values[setting.field] = _interval_in_seconds(text)
             else:
                 self.values[setting.field] = setting.kind.parse(text)
-        except Unaccepted as error:
+        except ValueFormError as error:
             self.warnings.append(f"{described}={_shortened(text)} is ignored: it is not {error}")
         else:
             self.sources[setting.field] = ENVIRONMENT

@@ -1,6 +1,6 @@
 """What a setting may hold: each kind turns text from the environment, or a Python value, into the value that is used.
 
-A kind refuses with `Unaccepted`, whose text completes the sentence "E2EDEBUG_X='abc' is not …".
+A kind refuses with `ValueFormError`, whose text completes the sentence "E2EDEBUG_X='abc' is not …".
 """
 
 import math
@@ -29,7 +29,7 @@ _METHODS: Final = frozenset({"*", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE
 _WORKFLOW_RULE_FORM: Final = "a list of rules such as 'POST /api/checkout/=checkout; GET /login/*=login'"
 
 
-class Unaccepted(ValueError):
+class ValueFormError(ValueError):
     """A value of the wrong form. The text is the form that would have been accepted."""
 
 
@@ -98,23 +98,23 @@ def _boolean(value: object) -> bool:
         return value
     known = _BOOLEANS.get(str(value).strip().lower()) if isinstance(value, str | int) else None
     if known is None:
-        raise Unaccepted("true or false")
+        raise ValueFormError("true or false")
     return known
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
-        raise Unaccepted("printable text")
+        raise ValueFormError("printable text")
     return value.strip()
 
 
 def _database_url(value: object) -> str:
     if not isinstance(value, str) or not value.strip().isprintable():
-        raise Unaccepted(_DATABASE_URL_FORM)
+        raise ValueFormError(_DATABASE_URL_FORM)
     scheme, separator, rest = value.strip().partition("://")
     database = scheme.partition("+")[0]
     if not separator or database not in _SUPPORTED_DATABASES or (database != "sqlite" and not rest):
-        raise Unaccepted(_DATABASE_URL_FORM)
+        raise ValueFormError(_DATABASE_URL_FORM)
     return value.strip()
 
 
@@ -129,7 +129,7 @@ def _patterns(value: object) -> tuple[str, ...]:
         try:
             re.compile(pattern)
         except re.error as error:
-            raise Unaccepted(f"{form}: {pattern!r} is wrong ({error})") from error
+            raise ValueFormError(f"{form}: {pattern!r} is wrong ({error})") from error
     return patterns
 
 
@@ -140,7 +140,7 @@ def _workflow_rules(value: object) -> tuple[WorkflowRule, ...]:
         if isinstance(entry, WorkflowRule):
             rules.append(entry)
         elif not isinstance(entry, str):
-            raise Unaccepted(_WORKFLOW_RULE_FORM)
+            raise ValueFormError(_WORKFLOW_RULE_FORM)
         elif entry.strip():
             rules.append(_workflow_rule(entry.strip()))
     return tuple(rules)
@@ -149,10 +149,10 @@ def _workflow_rules(value: object) -> tuple[WorkflowRule, ...]:
 def _workflow_rule(text: str) -> WorkflowRule:
     found = _WORKFLOW_RULE.fullmatch(text)
     if found is None or found["method"].upper() not in _METHODS or not text.isprintable():
-        raise Unaccepted(f"{_WORKFLOW_RULE_FORM}: {text[:80]!r} is no 'METHOD /route=type'")
+        raise ValueFormError(f"{_WORKFLOW_RULE_FORM}: {text[:80]!r} is no 'METHOD /route=type'")
     workflow_type = found["workflow_type"].strip()
     if not workflow_type or len(workflow_type) > 100:
-        raise Unaccepted(f"{_WORKFLOW_RULE_FORM}: a workflow type has 1 to 100 characters")
+        raise ValueFormError(f"{_WORKFLOW_RULE_FORM}: a workflow type has 1 to 100 characters")
     return WorkflowRule(found["method"].upper(), found["route"], workflow_type)
 
 
@@ -161,13 +161,13 @@ def _listed(value: object, form: str) -> list[str]:
         return value.split(",")
     entries = _sequence(value, form)
     if not all(isinstance(entry, str) for entry in entries):
-        raise Unaccepted(form)
+        raise ValueFormError(form)
     return [str(entry) for entry in entries]
 
 
 def _sequence(value: object, form: str) -> list[object]:
     if not isinstance(value, list | tuple | set | frozenset):
-        raise Unaccepted(form)
+        raise ValueFormError(form)
     return list(value)
 
 
@@ -178,9 +178,9 @@ def integer(unit: str, *, at_least: int) -> Kind:
     def parse(value: object) -> int:
         text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
         if _INTEGER.fullmatch(text) is None:
-            raise Unaccepted(f"a whole number of {unit}")
+            raise ValueFormError(f"a whole number of {unit}")
         if int(text) < at_least:
-            raise Unaccepted(f"a whole number of {unit} from {at_least} on")
+            raise ValueFormError(f"a whole number of {unit} from {at_least} on")
         return int(text)
 
     return Kind("integer", parse, unit)
@@ -195,10 +195,10 @@ def size(*, at_least: int) -> Kind:
         text = str(value).strip() if isinstance(value, str | int) and not isinstance(value, bool) else ""
         found = _BYTES.fullmatch(text)
         if found is None:
-            raise Unaccepted(form)
+            raise ValueFormError(form)
         size_bytes = int(found[1]) * _BYTE_UNITS[found[2].lower()[:1].replace("b", "")]
         if size_bytes < at_least:
-            raise Unaccepted(f"{form}, at least {at_least}")
+            raise ValueFormError(f"{form}, at least {at_least}")
         return size_bytes
 
     return Kind("size", parse, "bytes")
@@ -212,11 +212,11 @@ def seconds(*, may_be_zero: bool = False) -> Kind:
         is_number = isinstance(value, str | int | float) and not isinstance(value, bool)
         text = format(value, "f") if isinstance(value, float) and math.isfinite(value) else str(value).strip()
         if not is_number or _NUMBER.fullmatch(text) is None:
-            raise Unaccepted("a number of seconds")
+            raise ValueFormError("a number of seconds")
         number = float(text)
         if number > LONGEST_S or number < 0 or (number == 0 and not may_be_zero):
             least = "from 0" if may_be_zero else "above 0"
-            raise Unaccepted(f"a number of seconds {least} and up to {LONGEST_S}")
+            raise ValueFormError(f"a number of seconds {least} and up to {LONGEST_S}")
         return number
 
     return Kind("number", parse, "seconds")
