@@ -1,0 +1,97 @@
+"""What a database holds where the store should be, told from its catalogue without changing anything."""
+
+from collections import defaultdict
+from collections.abc import Mapping, Set
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Final
+
+from sqlalchemy import Connection, text
+
+from e2edebug_schema.column_types import SERVER_DIALECTS
+from e2edebug_schema.tables import metadata
+
+VERSION_TABLE: Final = "debugging_schema_version"
+"""Alembic's bookkeeping under a name of ours: the host may use Alembic, too."""
+
+_SERVER_COLUMNS: Final = text(
+    "SELECT table_name, column_name FROM information_schema.columns "
+    "WHERE table_schema = DATABASE() AND table_name LIKE 'debugging%'"
+)
+_SQLITE_COLUMNS: Final = text(
+    "SELECT t.name, c.name FROM sqlite_master AS t, pragma_table_info(t.name) AS c "
+    "WHERE t.type = 'table' AND t.name LIKE 'debugging%'"
+)
+
+
+class SchemaState(StrEnum):
+    """Whether the store can be used."""
+
+    CURRENT = "current"
+    AHEAD = "ahead"
+    """A newer version of e2edebug has migrated it. Migrations only add, so it can be used."""
+    BEHIND = "behind"
+    ABSENT = "absent"
+    """None of our tables is there: they may be created."""
+    FOREIGN = "foreign"
+    """Tables of our names that are not ours: to be left alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class SchemaStatus:
+    """A state, the revision that the database says it has, and what made it that state."""
+
+    state: SchemaState
+    revision: str | None
+    detail: str
+
+    @property
+    def is_usable(self) -> bool:
+        """Rows can be written and read."""
+        return self.state in (SchemaState.CURRENT, SchemaState.AHEAD)
+
+
+def read_status(connection: Connection, *, revisions: tuple[str, ...]) -> SchemaStatus:
+    """Return what the database of *connection* holds. revisions: all that this version knows, oldest first."""
+    columns = _stored_columns(connection)
+    ours = columns.keys() & metadata.tables.keys()
+    if VERSION_TABLE not in columns:
+        if not ours:
+            return SchemaStatus(SchemaState.ABSENT, None, "none of the tables of e2edebug exists")
+        return SchemaStatus(SchemaState.FOREIGN, None, f"{_listed(ours)} exist, but {VERSION_TABLE} does not")
+    revision = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar()  # noqa: S608  # constant
+    missing = _missing_columns(columns)
+    if revision is None:
+        # A first migration that was interrupted left some of the tables, each of them whole.
+        strange = {table: names for table, names in missing.items() if table in columns}
+        if strange:
+            return SchemaStatus(SchemaState.FOREIGN, None, _described(strange))
+        return SchemaStatus(SchemaState.BEHIND, None, "its first migration did not finish")
+    if revision in revisions[:-1]:
+        return SchemaStatus(SchemaState.BEHIND, revision, f"it has revision {revision}, the code {revisions[-1]}")
+    if missing:
+        return SchemaStatus(SchemaState.FOREIGN, revision, _described(missing))
+    if revision == revisions[-1]:
+        return SchemaStatus(SchemaState.CURRENT, revision, f"it has revision {revision}")
+    return SchemaStatus(SchemaState.AHEAD, revision, f"it has revision {revision}, which is newer than this version")
+
+
+def _stored_columns(connection: Connection) -> Mapping[str, Set[str]]:
+    on_server = connection.dialect.name in SERVER_DIALECTS
+    found: defaultdict[str, set[str]] = defaultdict(set)
+    for table, column in connection.execute(_SERVER_COLUMNS if on_server else _SQLITE_COLUMNS):
+        found[table].add(column)
+    return found
+
+
+def _missing_columns(stored: Mapping[str, Set[str]]) -> dict[str, Set[str]]:
+    wanted = {name: set(table.columns.keys()) for name, table in metadata.tables.items()}
+    return {name: missing for name, columns in wanted.items() if (missing := columns - stored.get(name, set()))}
+
+
+def _described(missing: Mapping[str, Set[str]]) -> str:
+    return "; ".join(f"{table} lacks {_listed(columns)}" for table, columns in sorted(missing.items()))
+
+
+def _listed(names: Set[str]) -> str:
+    return ", ".join(sorted(names))
