@@ -1,0 +1,1 @@
+"""Login with a session or with a JSON Web Token."""

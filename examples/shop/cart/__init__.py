@@ -1,0 +1,1 @@
+"""Shopping carts of known and anonymous visitors."""

@@ -1,0 +1,1 @@
+"""Categories, products, reviews and search."""

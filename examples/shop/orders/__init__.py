@@ -1,0 +1,1 @@
+"""Checkout, orders and the call to the payment provider."""

@@ -1,0 +1,1 @@
+"""The shop's Django project: settings, entry points, fault switches."""

@@ -1,0 +1,63 @@
+"""Settings of the example shop. Everything about e2edebug is in the last lines."""
+
+import os
+from datetime import timedelta
+from pathlib import Path
+
+from shop.database import database_from_url
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+WORK_FOLDER = Path(os.environ.get("SHOP_WORK_FOLDER", BASE_DIR / ".demo"))
+WORK_FOLDER.mkdir(parents=True, exist_ok=True)
+
+SECRET_KEY = os.environ.get("SHOP_SECRET_KEY", "an example, not a secret: nothing real is ever signed with it")
+DEBUG = False
+ALLOWED_HOSTS = ["127.0.0.1", "localhost", "testserver"]
+ROOT_URLCONF = "shop.urls"
+WSGI_APPLICATION = "shop.wsgi.application"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+USE_TZ = True
+TIME_ZONE = "UTC"
+
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "rest_framework",
+    "accounts",
+    "catalogue",
+    "cart",
+    "orders",
+]
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+]
+DATABASES = {"default": database_from_url(os.environ.get("DATABASE_URL"), folder=WORK_FOLDER)}
+PASSWORD_HASHERS = ["accounts.hashers.QuickPasswordHasher"]
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework_simplejwt.authentication.JWTAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
+    "PAGE_SIZE": 24,
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SIMPLE_JWT = {"ACCESS_TOKEN_LIFETIME": timedelta(hours=2)}
+
+PAYMENT_PROVIDER_URL = os.environ.get("PAYMENT_PROVIDER_URL", "http://127.0.0.1:8091")
+PAYMENT_TIMEOUT_S = float(os.environ.get("PAYMENT_TIMEOUT_S", "1.5"))
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+}
