@@ -1,0 +1,62 @@
+# `make demo` shows what e2edebug does; `make test` checks everything. Both set up what they need.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+DATABASE_URL ?=
+ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test test-matrix test-mysql lint format clean
+
+help: ## What can be made
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
+
+demo: $(VENV)/.demo ## The example shop under traffic, and what was found; DATABASE_URL=mysql+pymysql://... for MySQL
+	$(BIN)/python examples/shop/demo.py $(if $(DATABASE_URL),--database-url '$(DATABASE_URL)') $(ARGS)
+
+test: $(VENV)/.test ## The whole suite, on SQLite and on a MariaDB of its own
+	@tests/ensure_mariadb.sh
+	$(BIN)/python -m pytest $(ARGS)
+
+test-matrix: $(VENV)/.test ## The suite on every supported Python that is installed, with each Django it takes
+	@tests/ensure_mariadb.sh
+	$(BIN)/python -m pip install --quiet "nox>=2024.4"
+	$(BIN)/nox $(ARGS)
+
+test-mysql: $(VENV)/.test ## The suite on MySQL 8.4 in Docker
+	docker compose up --detach --wait mysql
+	E2EDEBUG_TEST_DATABASE_URL=mysql+pymysql://root:e2edebug@127.0.0.1:33084/ $(BIN)/python -m pytest $(ARGS); \
+	  status=$$?; docker compose down --volumes; exit $$status
+
+lint: $(VENV)/.lint ## Formatting, rules, types, import directions
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+format: $(VENV)/.lint ## Format the code and mend what ruff can mend
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## Remove what was installed and made here
+	rm -rf $(VENV) .nox .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/shop/.demo
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "e2edebug needs Python 3.11 or newer; $$($(PYTHON) --version) is $(PYTHON). Set PYTHON=python3.12, say."; exit 1; }
+	@$(PYTHON) -m venv $(VENV) || \
+	  { echo "No virtual environment could be made. On Debian and Ubuntu: apt install python3-venv"; exit 1; }
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+
+$(VENV)/.demo: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[shop]"
+	@touch $@
+
+$(VENV)/.test: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[shop]" --group test
+	@touch $@
+
+$(VENV)/.lint: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --editable ".[shop]" --group test --group lint
+	@touch $@
