@@ -1,0 +1,58 @@
+"""What the Django project around us says of itself. Nothing here imports Django into a program that does not use it,
+and nothing touches settings that are not configured yet: either breaks the project (reference: Django
+instrumentation, "where to call")."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+_GENERIC_NAMES = {"config", "conf", "core", "project", "settings", "django_project"}
+"""Settings packages whose name says nothing of the project."""
+
+_SERVERS = {
+    "celery", "daphne", "django-admin", "granian", "gunicorn", "hypercorn", "manage.py", "uvicorn", "uwsgi",
+    "waitress-serve",
+}  # fmt: skip
+"""Programs that load a Django project later than our import runs."""
+
+
+def configured_settings() -> Any | None:
+    """Return Django's settings if this process has them configured by now, else None."""
+    conf = sys.modules.get("django.conf")
+    settings = getattr(conf, "settings", None)
+    return settings if settings is not None and settings.configured else None
+
+
+def e2edebug_settings() -> Mapping[str, object] | None:
+    """Return the project's `E2EDEBUG` dictionary, None where there is none (yet)."""
+    return getattr(configured_settings(), "E2EDEBUG", None)
+
+
+def is_expected() -> bool:
+    """Whether this process shows that it is going to set a Django project up, though it has not done so yet."""
+    if "DJANGO_SETTINGS_MODULE" in os.environ or "django" in sys.modules:
+        return True
+    program = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else ""
+    if program == "__main__.py":  # python -m gunicorn
+        program = Path(sys.argv[0]).parent.name
+    return program in _SERVERS
+
+
+def project_name() -> str | None:
+    """Return what the project calls itself: the package of its settings, or its folder where that is a generic name."""
+    settings = configured_settings()
+    if settings is None:
+        return None
+    module = os.environ.get("DJANGO_SETTINGS_MODULE") or str(getattr(settings, "ROOT_URLCONF", "") or "")
+    package = module.partition(".")[0]
+    if package and package not in _GENERIC_NAMES:
+        return package
+    return project_folder().name or None
+
+
+def project_folder() -> Path:
+    """Return the folder of the project: `BASE_DIR`, else the working directory."""
+    base = getattr(configured_settings(), "BASE_DIR", None)
+    return Path(base) if base else Path.cwd()
