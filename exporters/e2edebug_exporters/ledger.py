@@ -1,0 +1,140 @@
+"""What became of every span, log record and metric point: the books of one process.
+
+The invariant, at any instant at which it is read: emitted = stored + already_there + queued + dropped.
+A span, a log record and a metric data point count one each when they are handed over; an error found on a span counts
+one more from the moment it is found. `retried` counts attempts, not rows, and stands outside the sum.
+"""
+
+import threading
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+
+@dataclass(slots=True)
+class WriteResult:
+    """What one batch, or a part of it, came to."""
+
+    stored: int = 0
+    already_there: int = 0
+    dropped: Counter[str] = field(default_factory=Counter)
+    last_error: str | None = None
+    """Why something was dropped, in the server's words."""
+
+    @property
+    def settled(self) -> int:
+        """Rows whose fate is known."""
+        return self.stored + self.already_there + sum(self.dropped.values())
+
+    def add(self, other: "WriteResult") -> None:
+        """Count *other* as well."""
+        self.stored += other.stored
+        self.already_there += other.already_there
+        self.dropped.update(other.dropped)
+        self.last_error = other.last_error or self.last_error
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerReading:
+    """The books at one instant."""
+
+    emitted: int
+    stored: int
+    already_there: int
+    queued: int
+    retried: int
+    dropped: Mapping[str, int]
+    last_error: str | None
+
+    @property
+    def is_balanced(self) -> bool:
+        """Whether nothing is missing and nothing is counted twice."""
+        return self.emitted == self.stored + self.already_there + self.queued + sum(self.dropped.values())
+
+
+class Ledger:
+    """Counts rows from hand-over to their end. Safe for threads; every method takes one short lock."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        """Held across a fork by process_lifecycle, so that the child never inherits it taken by a dead thread."""
+        self._clear()
+
+    def _clear(self) -> None:
+        self._emitted = 0
+        self._stored = 0
+        self._already_there = 0
+        self._queued = 0
+        self._retried = 0
+        self._dropped: Counter[str] = Counter()
+        self._last_error: str | None = None
+
+    def reset(self) -> None:
+        """Start new books with a new lock: a forked child answers for nothing that its parent took in."""
+        self.lock = threading.Lock()
+        self._clear()
+
+    def emit(self, count: int = 1) -> None:
+        """*count* rows were handed over and wait."""
+        with self.lock:
+            self._emitted += count
+            self._queued += count
+
+    def settle(self, result: WriteResult) -> None:
+        """Rows that waited were stored, found in the store, or dropped."""
+        with self.lock:
+            self._queued -= result.settled
+            self._stored += result.stored
+            self._already_there += result.already_there
+            self._dropped.update(result.dropped)
+            self._last_error = result.last_error or self._last_error
+
+    def drop(self, count: int, reason: str) -> None:
+        """*count* rows that waited are lost for *reason*."""
+        if count:
+            with self.lock:
+                self._queued -= count
+                self._dropped[reason] += count
+
+    def refuse(self, count: int, reason: str) -> None:
+        """*count* rows were handed over and lost at once for *reason*."""
+        with self.lock:
+            self._emitted += count
+            self._dropped[reason] += count
+
+    def retry(self) -> None:
+        """A batch is sent once more."""
+        with self.lock:
+            self._retried += 1
+
+    def note_error(self, text: str) -> None:
+        """Remember *text* as the last thing that went wrong."""
+        with self.lock:
+            self._last_error = text
+
+    def read(self) -> LedgerReading:
+        """Return the books at this instant."""
+        with self.lock:
+            return LedgerReading(
+                emitted=self._emitted,
+                stored=self._stored,
+                already_there=self._already_there,
+                queued=self._queued,
+                retried=self._retried,
+                dropped=dict(self._dropped),
+                last_error=self._last_error,
+            )
+
+    def stats(self) -> dict[str, Any]:
+        """Return the books as a plain dict: what `e2edebug.stats()` shows."""
+        reading = self.read()
+        return {
+            "emitted": reading.emitted,
+            "stored": reading.stored,
+            "already_there": reading.already_there,
+            "queued": reading.queued,
+            "retried": reading.retried,
+            "dropped": dict(reading.dropped),
+            "last_error": reading.last_error,
+        }

@@ -1,0 +1,1 @@
+"""The SQL that writes: one protocol, one module a dialect."""

@@ -1,0 +1,72 @@
+r"""Python values become MySQL literals that are safe by construction: nothing is escaped.
+
+Text is written as `_utf8mb4 X'…'`: hexadecimal digits mean the same in every sql_mode, where a backslash does not
+(NO_BACKSLASH_ESCAPES). Only text that is proved to consist of harmless characters stands in plain quotes.
+PyMySQL's own escaping is more than half of its cost (reference measurements, section 1b).
+"""
+
+import math
+import re
+from collections.abc import Iterable
+
+_CACHE_ENTRIES = 4096
+_CACHE_CHARS = 1 << 20
+_CACHED_TEXT_CHARS = 8192
+
+_HARMLESS = re.compile(r"[0-9A-Za-z_.: -]*", re.ASCII)
+
+
+class NotFiniteError(ValueError):
+    """A NaN or infinite number, which SQL has no literal for."""
+
+
+def text(value: str) -> str:
+    """Return *value* as a literal. Raises UnicodeEncodeError for a lone surrogate."""
+    return f"_utf8mb4 X'{value.encode().hex()}'"
+
+
+def number(value: float) -> str:
+    """Return *value* as a literal; repr() is the shortest text that reads back as the same double."""
+    if type(value) is float:
+        if not math.isfinite(value):
+            raise NotFiniteError(f"{value!r} is not a number that SQL knows")
+        return repr(value)
+    return str(int(value))
+
+
+def literal(value: str | float | None) -> str:
+    """Return any column's value as a literal; for rows that are few."""
+    if value is None:
+        return "NULL"
+    return text(value) if isinstance(value, str) else number(value)
+
+
+def are_harmless(values: Iterable[str]) -> bool:
+    """Say whether every value may stand in plain quotes: ids, digests, times. One pass over all, not one call each."""
+    return _HARMLESS.fullmatch("".join(values)) is not None
+
+
+class LiteralCache(dict[str | None, str]):
+    """`cache[value]` is the literal of *value*: for columns with few different values. Bounded in entries and size."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._chars = 0
+        self._start_again()
+
+    def _start_again(self) -> None:
+        self.clear()
+        self._chars = 0
+        self[None] = "NULL"
+        self[""] = "''"
+
+    def __missing__(self, value: str | None) -> str:
+        assert value is not None  # present since _start_again()
+        made = text(value)
+        if len(value) <= _CACHED_TEXT_CHARS:
+            # Emptied at its limit rather than evicted one by one: a hit stays a plain dict lookup.
+            if len(self) >= _CACHE_ENTRIES or self._chars > _CACHE_CHARS:
+                self._start_again()
+            self[value] = made
+            self._chars += len(made)
+        return made

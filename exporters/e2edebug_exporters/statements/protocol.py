@@ -1,0 +1,48 @@
+"""What the batch writer asks of a dialect: inserts that tell new rows from old ones, and the upserts that follow."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from sqlalchemy import Connection
+
+from e2edebug_exporters.rows import ErrorRow, SnapshotRow, StepRow
+from e2edebug_exporters.summaries import GroupDelta, SessionDelta
+
+StepKey = tuple[str, str, str]
+
+
+class PacketTooLargeError(ValueError):
+    """One row alone is larger than the server takes."""
+
+    reason = "packet_too_large"
+
+
+class WriteStatements(Protocol):
+    """Statements on one connection inside the caller's transaction. Rows arrive sorted by their key."""
+
+    def prepare(self, connection: Connection) -> None:
+        """Read what the server allows; called for each new connection."""
+
+    def insert_steps(self, connection: Connection, rows: Sequence[StepRow]) -> int:
+        """Insert the rows that are not there yet and return how many those were."""
+
+    def finish_steps(self, connection: Connection, rows: Sequence[StepRow]) -> int:
+        """Complete rows that stand there as started; return how many were, each of them once."""
+
+    def insert_errors(self, connection: Connection, rows: Sequence[ErrorRow]) -> int:
+        """Insert the rows that are not there yet and return how many those were."""
+
+    def insert_snapshots(self, connection: Connection, rows: Sequence[SnapshotRow]) -> int:
+        """Insert the rows that are not there yet and return how many those were."""
+
+    def stored_steps(self, connection: Connection, rows: Sequence[StepRow]) -> Mapping[StepKey, bool]:
+        """Return which rows are there already, each with whether it has ended."""
+
+    def stored_errors(self, connection: Connection, rows: Sequence[ErrorRow]) -> set[str]:
+        """Return the event keys that are there already, at whatever time close by: one exception is one row."""
+
+    def upsert_sessions(self, connection: Connection, deltas: Sequence[SessionDelta]) -> None:
+        """Add what new steps and errors say to their sessions."""
+
+    def upsert_groups(self, connection: Connection, deltas: Sequence[GroupDelta]) -> None:
+        """Add new occurrences to their error groups."""

@@ -1,0 +1,213 @@
+"""What new rows add to the tables that are kept as data arrives: sessions and error groups.
+
+Only rows that turned out to be new come here, so that a batch delivered twice counts once.
+"""
+
+from collections import Counter, OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+
+from e2edebug_exporters.rows import ErrorRow, SessionFacts, StepRow
+from e2edebug_schema.tables import EXPLICIT_STATUS_RANK, STATUS_RANKS, text_limits, workflow_session
+
+DEFAULT_WORKFLOW_TYPE: Final = "api_call"
+_LIMITS: Final = text_limits(workflow_session)
+_MILLISECOND: Final = timedelta(milliseconds=1)
+
+
+@dataclass(slots=True)
+class SessionDelta:
+    """What one batch adds to one session. The fields are columns of debugging_workflow_session."""
+
+    correlation_id: str
+    start_time: str
+    workflow_type: str = DEFAULT_WORKFLOW_TYPE
+    user_id: str | None = None
+    user_label: str | None = None
+    session_key: str | None = None
+    trace_id: str | None = None
+    parent_correlation_id: str | None = None
+    root_operation: str = ""
+    service: str = ""
+    service_release: str | None = None
+    end_time: str | None = None
+    status: str = "in_progress"
+    status_rank: int = 0
+    step_count: int = 0
+    query_count: int = 0
+    error_count: int = 0
+    repeat_count: int = 0
+    repeat_digest: str | None = None
+    repeat_statement: str | None = None
+    slowest_step: str | None = None
+    slowest_ms: float | None = None
+    metadata: str | None = None
+
+    @property
+    def duration_ms(self) -> float | None:
+        """Latest end minus earliest start."""
+        if self.end_time is None:
+            return None
+        return (datetime.fromisoformat(self.end_time) - datetime.fromisoformat(self.start_time)) / _MILLISECOND
+
+    def add_step(self, row: StepRow, *, is_finish: bool) -> None:
+        """Count one new step, or the end of one whose start was counted before."""
+        if row.start_time <= self.start_time:
+            self.start_time = row.start_time
+            self.trace_id = row.trace_id
+        if row.end_time is not None and (self.end_time is None or row.end_time > self.end_time):
+            self.end_time = row.end_time
+        if not is_finish:
+            self.step_count += 1
+        facts = row.session_facts
+        if facts is not None:
+            self._learn(facts, row)
+        if not self.service:
+            self.service = row.service
+        if row.end_time is None:
+            return
+        if row.statement_digest is not None or row.statement is not None:
+            self.query_count += 1
+        is_root = facts is not None and facts.is_root
+        if (
+            not is_root
+            and row.duration_ms is not None
+            and (self.slowest_ms is None or row.duration_ms > self.slowest_ms)
+        ):
+            self.slowest_ms = row.duration_ms
+            self.slowest_step = f"{row.component} {row.operation}".strip()[: _LIMITS["slowest_step"]]
+
+    def _learn(self, facts: SessionFacts, row: StepRow) -> None:
+        if facts.is_root and not self.root_operation:
+            self.root_operation = facts.root_operation or ""
+            self.service = row.service
+        if facts.workflow_type is not None and self.workflow_type == DEFAULT_WORKFLOW_TYPE:
+            self.workflow_type = facts.workflow_type
+        self.user_id = self.user_id or facts.user_id
+        self.user_label = self.user_label or facts.user_label
+        self.session_key = self.session_key or facts.session_key
+        self.parent_correlation_id = self.parent_correlation_id or facts.parent_correlation_id
+        self.service_release = self.service_release or facts.service_release
+        self.metadata = facts.metadata or self.metadata
+        if facts.status is not None:
+            rank = EXPLICIT_STATUS_RANK if facts.is_explicit else STATUS_RANKS[facts.status]
+            # The same rule as in the upsert: the higher rank wins, between equals `failed`.
+            if (rank, facts.status) > (self.status_rank, self.status):
+                self.status, self.status_rank = facts.status, rank
+
+
+@dataclass(slots=True)
+class GroupDelta:
+    """What one batch adds to one error group. The fields are columns of debugging_error_group."""
+
+    fingerprint: str
+    fingerprint_version: int
+    title: str
+    error_type: str
+    layer: str
+    component: str
+    first_seen: str
+    last_seen: str
+    first_release: str | None
+    last_release: str | None
+    occurrences: int = 0
+
+    def add(self, row: ErrorRow) -> None:
+        """Count one new error."""
+        self.occurrences += 1
+        if row.timestamp < self.first_seen:
+            self.first_seen, self.first_release = row.timestamp, row.service_release
+        if row.timestamp > self.last_seen:
+            self.last_seen, self.last_release = row.timestamp, row.service_release
+
+
+class RepeatCounts:
+    """How often this process saw each statement in each trace: what finds an N+1. Bounded; old traces are forgotten."""
+
+    def __init__(self, *, max_traces: int = 2000, max_digests: int = 500) -> None:
+        self._max_traces = max_traces
+        self._max_digests = max_digests
+        self._traces: OrderedDict[str, dict[str, int]] = OrderedDict()
+
+    def after(self, trace_id: str, digest: str, count: int) -> int:
+        """Return what the count would be with *count* more."""
+        return self._traces.get(trace_id, {}).get(digest, 0) + count
+
+    def add(self, counts: Mapping[tuple[str, str], int]) -> None:
+        """Remember what a committed transaction stored."""
+        for (trace_id, digest), count in counts.items():
+            digests = self._traces.get(trace_id)
+            if digests is None:
+                digests = self._traces[trace_id] = {}
+                if len(self._traces) > self._max_traces:
+                    self._traces.popitem(last=False)
+            if digest in digests or len(digests) < self._max_digests:
+                digests[digest] = digests.get(digest, 0) + count
+            self._traces.move_to_end(trace_id)
+
+    def clear(self) -> None:
+        """Forget everything: a forked child counts its own."""
+        self._traces.clear()
+
+
+def statement_counts(rows: Iterable[StepRow]) -> Counter[tuple[str, str]]:
+    """Return how often each (trace id, statement digest) stands in *rows*."""
+    return Counter((row.trace_id, row.statement_digest) for row in rows if row.statement_digest is not None)
+
+
+def session_deltas(
+    new: Sequence[StepRow], finished: Sequence[StepRow], errors: Sequence[ErrorRow], repeats: RepeatCounts
+) -> list[SessionDelta]:
+    """Return one delta per session, in the order in which sessions are locked.
+
+    new: steps that were inserted; finished: steps whose start was stored before; errors: those inserted.
+    """
+    deltas: dict[str, SessionDelta] = {}
+    digests: dict[tuple[str, str], StepRow] = {}
+    for rows, is_finish in ((new, False), (finished, True)):
+        for row in rows:
+            delta = deltas.get(row.correlation_id)
+            if delta is None:
+                delta = deltas[row.correlation_id] = SessionDelta(row.correlation_id, row.start_time)
+            delta.add_step(row, is_finish=is_finish)
+            if row.statement_digest is not None:
+                digests.setdefault((row.trace_id, row.statement_digest), row)
+    for error in errors:
+        if error.correlation_id is not None:
+            delta = deltas.get(error.correlation_id)
+            if delta is None:  # its steps come later, or were not sampled
+                delta = SessionDelta(
+                    error.correlation_id, error.timestamp, trace_id=error.trace_id, service=error.service
+                )
+                deltas[error.correlation_id] = delta
+            delta.error_count += 1
+    for key, count in statement_counts((*new, *finished)).items():
+        row = digests[key]
+        total, delta = repeats.after(*key, count), deltas[row.correlation_id]
+        if total > delta.repeat_count:
+            delta.repeat_count, delta.repeat_digest = total, key[1]
+            delta.repeat_statement = None if row.statement is None else row.statement[: _LIMITS["repeat_statement"]]
+    return sorted(deltas.values(), key=lambda delta: delta.correlation_id)
+
+
+def group_deltas(errors: Iterable[ErrorRow]) -> list[GroupDelta]:
+    """Return one delta per error group, in the order in which groups are locked."""
+    deltas: dict[tuple[str, int], GroupDelta] = {}
+    for row in errors:
+        key = (row.fingerprint, row.fingerprint_version)
+        if key not in deltas:
+            deltas[key] = GroupDelta(
+                *key,
+                title=row.group_title,
+                error_type=row.error_type,
+                layer=row.layer,
+                component=row.component,
+                first_seen=row.timestamp,
+                last_seen=row.timestamp,
+                first_release=row.service_release,
+                last_release=row.service_release,
+            )
+        deltas[key].add(row)
+    return sorted(deltas.values(), key=lambda delta: (delta.fingerprint, delta.fingerprint_version))
