@@ -1,0 +1,154 @@
+"""Workflow sessions: the list, and one of them by whatever id a person has at hand."""
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
+
+from e2edebug_schema.queries.reading import Source, columns_of, reading, to_record
+from e2edebug_schema.tables import trace_step, workflow_session
+
+SHORTEST_PREFIX: Final = 6
+_TRACE_ID: Final = re.compile(r"[0-9a-f]{32}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """One workflow: the row of debugging_workflow_session."""
+
+    id: int
+    correlation_id: str
+    workflow_type: str
+    user_id: str | None
+    user_label: str | None
+    session_key: str | None
+    trace_id: str | None
+    parent_correlation_id: str | None
+    root_operation: str
+    service: str
+    service_release: str | None
+    start_time: datetime
+    end_time: datetime | None
+    duration_ms: float | None
+    status: str
+    step_count: int
+    query_count: int
+    error_count: int
+    repeat_count: int
+    """How often the statement that was repeated most ran within one request; 0 or 1 when none was repeated."""
+    repeat_digest: str | None
+    repeat_statement: str | None
+    slowest_step: str | None
+    slowest_ms: float | None
+    metadata: dict[str, Any]
+
+    @property
+    def key(self) -> "SessionKey":
+        """Where the page after this session starts."""
+        return SessionKey(self.start_time, self.id)
+
+
+class SessionKey(NamedTuple):
+    """A place in the list of sessions, which runs from new to old."""
+
+    start_time: datetime
+    id: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionFilter:
+    """Which sessions to list; what is None does not restrict."""
+
+    workflow_type: str | None = None
+    status: str | None = None
+    user: str | None = None
+    """The user's id or label, exactly."""
+    service: str | None = None
+    service_release: str | None = None
+    since: datetime | None = None
+    """UTC-aware; sessions that started earlier are left out."""
+    until: datetime | None = None
+    slower_than_ms: float | None = None
+    with_errors: bool = False
+    repeated_at_least: int | None = None
+    """A statement ran at least so often within one request."""
+
+
+def list_sessions(
+    source: Source, *, filters: SessionFilter | None = None, limit: int = 50, before: SessionKey | None = None
+) -> list[Session]:
+    """Return the newest sessions first. before: the key of the last session of the page before."""
+    query = (
+        select(*columns_of(workflow_session, Session))
+        .where(*_conditions(filters or SessionFilter()))
+        .order_by(workflow_session.c.start_time.desc(), workflow_session.c.id.desc())
+        .limit(limit)
+    )
+    if before is not None:
+        start_time, row_id = workflow_session.c.start_time, workflow_session.c.id
+        # Not a row comparison: MariaDB and MySQL do not use the index for it. The first term alone bounds the range.
+        query = query.where(
+            start_time <= before.start_time,
+            or_(start_time < before.start_time, and_(start_time == before.start_time, row_id < before.id)),
+        )
+    with reading(source) as connection:
+        return [to_record(Session, row) for row in connection.execute(query)]
+
+
+def find_session(source: Source, reference: str) -> Session | None:
+    """Return the session that *reference* names, or None.
+
+    A correlation id, a trace id (32 hexadecimal digits, with or without the dashes of a UUID), or the beginning of a
+    correlation id, from six characters on, that no other session shares.
+    """
+    reference = reference.strip()
+    with reading(source) as connection:
+        return (
+            _one(connection, workflow_session.c.correlation_id == reference)
+            or _by_trace(connection, reference.replace("-", "").lower())
+            or _by_prefix(connection, reference)
+        )
+
+
+def _conditions(filters: SessionFilter) -> list[ColumnElement[bool]]:
+    columns = workflow_session.c
+    conditions: list[ColumnElement[bool]] = []
+    for name in ("workflow_type", "status", "service", "service_release"):
+        if (value := getattr(filters, name)) is not None:
+            conditions.append(columns[name] == value)
+    if filters.user is not None:
+        conditions.append(or_(columns.user_id == filters.user, columns.user_label == filters.user))
+    if filters.since is not None:
+        conditions.append(columns.start_time >= filters.since)
+    if filters.until is not None:
+        conditions.append(columns.start_time < filters.until)
+    if filters.slower_than_ms is not None:
+        conditions.append(columns.duration_ms > filters.slower_than_ms)
+    if filters.with_errors:
+        conditions.append(columns.error_count > 0)
+    if filters.repeated_at_least is not None:
+        conditions.append(columns.repeat_count >= filters.repeated_at_least)
+    return conditions
+
+
+def _one(connection: Connection, condition: ColumnElement[bool]) -> Session | None:
+    rows = connection.execute(select(*columns_of(workflow_session, Session)).where(condition).limit(2)).all()
+    return to_record(Session, rows[0]) if len(rows) == 1 else None
+
+
+def _by_trace(connection: Connection, trace_id: str) -> Session | None:
+    """By the steps, because a session keeps the first of its traces only."""
+    if not _TRACE_ID.fullmatch(trace_id):
+        return None
+    found = connection.execute(
+        select(trace_step.c.correlation_id).where(trace_step.c.trace_id == trace_id).limit(1)
+    ).scalar()
+    return None if found is None else _one(connection, workflow_session.c.correlation_id == found)
+
+
+def _by_prefix(connection: Connection, prefix: str) -> Session | None:
+    if len(prefix) < SHORTEST_PREFIX or not prefix.isascii():
+        return None
+    return _one(connection, workflow_session.c.correlation_id.startswith(prefix, autoescape=True))

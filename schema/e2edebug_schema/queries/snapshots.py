@@ -1,0 +1,201 @@
+"""Metrics: the stored windows, and what they say over any span of time.
+
+Percentiles of windows are never averaged: their histograms are merged, in Python, because a percentile by ROW_NUMBER
+took 26 s where this takes 0.1 s (reference measurements, section 2).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import Row, Select, select
+
+from e2edebug_schema.histogram import Histogram
+from e2edebug_schema.queries.reading import Source, columns_of, reading, to_record
+from e2edebug_schema.tables import performance_snapshot
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricWindow:
+    """What one process measured in one interval: the row of debugging_performance_snapshot."""
+
+    id: int
+    correlation_id: str | None
+    """The worst request of the interval."""
+    trace_id: str | None
+    timestamp: datetime
+    """The start of the interval."""
+    interval_s: float
+    service: str
+    service_instance: str
+    layer: str
+    component: str
+    metric_name: str
+    metric_kind: str
+    metric_value: float | None
+    unit: str
+    count: int
+    sum: float | None
+    min: float | None
+    max: float | None
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    error_count: int
+    buckets: str | None
+    threshold_warning: float | None
+    threshold_critical: float | None
+    metadata: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MetricSummary:
+    """One metric of one component over one period, all processes together."""
+
+    layer: str
+    component: str
+    metric_name: str
+    unit: str
+    period_start: datetime | None
+    """None when everything that was asked for is one period."""
+    count: int
+    error_count: int
+    sum: float
+    min: float | None
+    max: float | None
+    p50: float | None
+    p95: float | None
+    p99: float | None
+    histogram: Histogram
+    worst_correlation_id: str | None
+    """A request behind the highest value."""
+
+    @property
+    def mean(self) -> float | None:
+        """The arithmetic mean of all values."""
+        return self.sum / self.count if self.count else None
+
+
+def metric_windows(
+    source: Source,
+    *,
+    since: datetime,
+    until: datetime | None = None,
+    metric_name: str | None = None,
+    layer: str | None = None,
+    component: str | None = None,
+    service: str | None = None,
+    limit: int = 1000,
+) -> list[MetricWindow]:
+    """Return the newest stored windows first."""
+    query = _restricted(
+        select(*columns_of(performance_snapshot, MetricWindow)), since, until, metric_name, layer, component, service
+    )
+    query = query.order_by(performance_snapshot.c.timestamp.desc(), performance_snapshot.c.id.desc()).limit(limit)
+    with reading(source) as connection:
+        return [to_record(MetricWindow, row) for row in connection.execute(query)]
+
+
+def merged_histograms(
+    source: Source,
+    *,
+    since: datetime,
+    until: datetime | None = None,
+    metric_name: str = "response_time",
+    layer: str | None = None,
+    component: str | None = None,
+    service: str | None = None,
+    period_s: int | None = None,
+) -> list[MetricSummary]:
+    """Return one summary per layer, component, unit and period, in that order.
+
+    period_s: the length of a period, 3600 for hours; periods start at multiples of it since 1970. None: one period.
+    A recorded point or gauge reading counts as one value.
+    """
+    columns = performance_snapshot.c
+    query = select(
+        columns.timestamp, columns.layer, columns.component, columns.metric_name, columns.metric_value, columns.unit,
+        columns.count, columns.sum, columns.min, columns.max, columns.error_count, columns.buckets,
+        columns.correlation_id,
+    )  # fmt: skip
+    query = _restricted(query, since, until, metric_name, layer, component, service)
+    with reading(source) as connection:
+        return _summaries(connection.execute(query), period_s)
+
+
+@dataclass(slots=True)
+class _Sum:
+    """The summary of one component and period while its windows are being read."""
+
+    histogram: Histogram
+    error_count: int = 0
+    total: float = 0.0
+    count: int = 0
+    worst_value: float | None = None
+    worst_correlation_id: str | None = None
+
+    def add(self, row: Row[Any]) -> None:
+        self.error_count += row.error_count
+        if row.buckets is None:
+            if row.metric_value is None:
+                return
+            self.histogram.add(row.metric_value)
+            self.total += row.metric_value
+            self.count += 1
+            highest = row.metric_value
+        else:
+            self.histogram.merge(Histogram.decode(row.buckets, minimum=row.min, maximum=row.max))
+            self.total += row.sum or 0.0
+            self.count += row._mapping["count"]
+            highest = row.max
+        is_worst = highest is not None and (self.worst_value is None or highest > self.worst_value)
+        if is_worst and row.correlation_id is not None:
+            self.worst_value, self.worst_correlation_id = highest, row.correlation_id
+
+
+def _summaries(rows: Iterable[Row[Any]], period_s: int | None) -> list[MetricSummary]:
+    sums: dict[tuple[str, str, str, str, int], _Sum] = {}
+    for row in rows:
+        period = int(row.timestamp.timestamp()) // period_s * period_s if period_s else 0
+        key = (row.layer, row.component, row.metric_name, row.unit, period)
+        if key not in sums:
+            sums[key] = _Sum(Histogram())
+        sums[key].add(row)
+    return [
+        MetricSummary(
+            layer=layer,
+            component=component,
+            metric_name=metric_name,
+            unit=unit,
+            period_start=datetime.fromtimestamp(period, UTC) if period_s else None,
+            count=found.count,
+            error_count=found.error_count,
+            sum=found.total,
+            min=found.histogram.minimum,
+            max=found.histogram.maximum,
+            p50=found.histogram.percentile(50),
+            p95=found.histogram.percentile(95),
+            p99=found.histogram.percentile(99),
+            histogram=found.histogram,
+            worst_correlation_id=found.worst_correlation_id,
+        )
+        for (layer, component, metric_name, unit, period), found in sorted(sums.items(), key=lambda item: item[0])
+    ]
+
+
+def _restricted(
+    query: Select[Any],
+    since: datetime,
+    until: datetime | None,
+    metric_name: str | None,
+    layer: str | None,
+    component: str | None,
+    service: str | None,
+) -> Select[Any]:
+    columns = performance_snapshot.c
+    query = query.where(columns.timestamp >= since)
+    if until is not None:
+        query = query.where(columns.timestamp < until)
+    wanted = {"metric_name": metric_name, "layer": layer, "component": component, "service": service}
+    return query.where(*(columns[name] == value for name, value in wanted.items() if value is not None))

@@ -1,0 +1,278 @@
+"""What a period shows: totals, slow endpoints, repeated and slow statements, failing workflows.
+
+Each reads one bounded period; percentiles are sorted in Python (reference measurements, section 2).
+"""
+
+import math
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, Table, func, select
+
+from e2edebug_schema.queries.reading import Source, reading
+from e2edebug_schema.tables import (
+    error_log,
+    performance_snapshot,
+    trace_step,
+    workflow_session,
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """How many rows a period has."""
+
+    sessions: int
+    steps: int
+    snapshots: int
+    errors: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointStatistics:
+    """One action of one view."""
+
+    service: str
+    component: str
+    operation: str
+    count: int
+    failed: int
+    mean_ms: float
+    p95_ms: float
+    max_ms: float
+    slowest_correlation_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RepeatedStatement:
+    """One statement that single requests ran many times."""
+
+    digest: str
+    statement: str
+    sessions: int
+    """How many sessions it was the most repeated statement of."""
+    most_repeats: int
+    worst_correlation_id: str
+    workflow_types: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatementStatistics:
+    """One statement, whatever its literals."""
+
+    digest: str
+    statement: str
+    component: str
+    count: int
+    total_ms: float
+    mean_ms: float
+    p95_ms: float
+    max_ms: float
+    slowest_correlation_id: str
+    code_location: str | None
+    """The line of the application that ran it, where its slowest run came from."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorkflowStatistics:
+    """One kind of workflow."""
+
+    workflow_type: str
+    count: int
+    completed: int
+    failed: int
+    timeout: int
+    in_progress: int
+    mean_ms: float | None
+    p95_ms: float | None
+    max_ms: float | None
+    slowest_correlation_id: str | None
+    failed_correlation_id: str | None
+    """The latest one that failed."""
+
+
+def totals(source: Source, *, since: datetime, until: datetime | None = None) -> Totals:
+    """Return how much the period holds."""
+    with reading(source) as connection:
+
+        def count(table: Table, time: str) -> int:
+            query = select(func.count()).select_from(table).where(*_within(table, time, since, until))
+            return int(connection.execute(query).scalar_one())
+
+        return Totals(
+            sessions=count(workflow_session, "start_time"),
+            steps=count(trace_step, "start_time"),
+            snapshots=count(performance_snapshot, "timestamp"),
+            errors=count(error_log, "timestamp"),
+        )
+
+
+def slowest_endpoints(
+    source: Source, *, since: datetime, until: datetime | None = None, limit: int = 10
+) -> list[EndpointStatistics]:
+    """Return the served requests by component and operation, the highest p95 first."""
+    columns = trace_step.c
+    query = select(
+        columns.service, columns.component, columns.operation, columns.duration_ms, columns.status,
+        columns.correlation_id,
+    ).where(
+        *_within(trace_step, "start_time", since, until),
+        columns.layer == "api", columns.kind == "server", columns.duration_ms.is_not(None),
+    )  # fmt: skip
+    with reading(source) as connection:
+        groups = _grouped(connection, query, "service", "component", "operation")
+    found = [
+        EndpointStatistics(
+            service=service,
+            component=component,
+            operation=operation,
+            count=len(rows),
+            failed=sum(row.status == "failed" for row in rows),
+            mean_ms=_mean(rows),
+            p95_ms=percentile([row.duration_ms for row in rows], 95),
+            max_ms=_slowest(rows).duration_ms,
+            slowest_correlation_id=_slowest(rows).correlation_id,
+        )
+        for (service, component, operation), rows in groups.items()
+    ]
+    return sorted(found, key=lambda endpoint: (-endpoint.p95_ms, endpoint.component, endpoint.operation))[:limit]
+
+
+def repeated_statements(
+    source: Source, *, since: datetime, until: datetime | None = None, at_least: int = 5, limit: int = 10
+) -> list[RepeatedStatement]:
+    """Return the statements that one request ran *at_least* times, the most repeated first (N+1 queries)."""
+    columns = workflow_session.c
+    query = select(
+        columns.repeat_digest, columns.repeat_statement, columns.repeat_count, columns.correlation_id,
+        columns.workflow_type,
+    ).where(
+        *_within(workflow_session, "start_time", since, until),
+        columns.repeat_count >= at_least, columns.repeat_digest.is_not(None),
+    )  # fmt: skip
+    with reading(source) as connection:
+        groups = _grouped(connection, query, "repeat_digest")
+    found = []
+    for (digest,), rows in groups.items():
+        worst = max(rows, key=lambda row: (row.repeat_count, row.correlation_id))
+        found.append(
+            RepeatedStatement(
+                digest=digest,
+                statement=worst.repeat_statement or "",
+                sessions=len(rows),
+                most_repeats=worst.repeat_count,
+                worst_correlation_id=worst.correlation_id,
+                workflow_types=tuple(sorted({row.workflow_type for row in rows})),
+            )
+        )
+    return sorted(found, key=lambda statement: (-statement.most_repeats, -statement.sessions, statement.digest))[:limit]
+
+
+def slowest_statements(
+    source: Source, *, since: datetime, until: datetime | None = None, limit: int = 10
+) -> list[StatementStatistics]:
+    """Return the statements that took the most time together, the costliest first."""
+    columns = trace_step.c
+    query = select(
+        columns.statement_digest, columns.component, columns.duration_ms, columns.correlation_id, columns.id,
+        columns.start_time,
+    ).where(
+        *_within(trace_step, "start_time", since, until),
+        columns.layer == "database", columns.statement_digest.is_not(None), columns.duration_ms.is_not(None),
+    )  # fmt: skip
+    with reading(source) as connection:
+        groups = _grouped(connection, query, "statement_digest")
+        costliest = sorted(groups, key=lambda key: (-sum(row.duration_ms for row in groups[key]), key))[:limit]
+        found = []
+        for key in costliest:
+            rows = groups[key]
+            slowest = _slowest(rows)
+            # The texts are read for the few that are shown: they are the widest column of the table.
+            example = connection.execute(
+                select(columns.statement, columns.code_location).where(
+                    columns.id == slowest.id, columns.start_time == slowest.start_time
+                )
+            ).first()
+            found.append(
+                StatementStatistics(
+                    digest=key[0],
+                    statement=(example.statement or "") if example else "",
+                    component=slowest.component,
+                    count=len(rows),
+                    total_ms=sum(row.duration_ms for row in rows),
+                    mean_ms=_mean(rows),
+                    p95_ms=percentile([row.duration_ms for row in rows], 95),
+                    max_ms=slowest.duration_ms,
+                    slowest_correlation_id=slowest.correlation_id,
+                    code_location=example.code_location if example else None,
+                )
+            )
+    return found
+
+
+def workflow_statistics(source: Source, *, since: datetime, until: datetime | None = None) -> list[WorkflowStatistics]:
+    """Return every kind of workflow of the period, the one with the largest share of failures first."""
+    columns = workflow_session.c
+    query = (
+        select(columns.workflow_type, columns.status, columns.duration_ms, columns.correlation_id)
+        .where(*_within(workflow_session, "start_time", since, until))
+        .order_by(columns.start_time)
+    )
+    with reading(source) as connection:
+        groups = _grouped(connection, query, "workflow_type")
+    found = [_workflow_statistics(workflow_type, rows) for (workflow_type,), rows in groups.items()]
+    return sorted(found, key=lambda workflow: (-workflow.failed / workflow.count, workflow.workflow_type))
+
+
+def failing_workflows(source: Source, *, since: datetime, until: datetime | None = None) -> list[WorkflowStatistics]:
+    """Return the kinds of workflow of which at least one failed or timed out."""
+    found = workflow_statistics(source, since=since, until=until)
+    return [workflow for workflow in found if workflow.failed or workflow.timeout]
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Return the smallest value that *percent* of the values, at least one, do not exceed (nearest rank)."""
+    return sorted(values)[max(0, math.ceil(len(values) * percent / 100) - 1)]
+
+
+def _workflow_statistics(workflow_type: str, rows: list[Row[Any]]) -> WorkflowStatistics:
+    timed = [row for row in rows if row.duration_ms is not None]
+    slowest = _slowest(timed) if timed else None
+    by_status = {status: [row for row in rows if row.status == status] for status in {row.status for row in rows}}
+    failed = by_status.get("failed", [])
+    return WorkflowStatistics(
+        workflow_type=workflow_type,
+        count=len(rows),
+        completed=len(by_status.get("completed", [])),
+        failed=len(failed),
+        timeout=len(by_status.get("timeout", [])),
+        in_progress=len(by_status.get("in_progress", [])),
+        mean_ms=_mean(timed) if timed else None,
+        p95_ms=percentile([row.duration_ms for row in timed], 95) if timed else None,
+        max_ms=slowest.duration_ms if slowest else None,
+        slowest_correlation_id=slowest.correlation_id if slowest else None,
+        failed_correlation_id=failed[-1].correlation_id if failed else None,
+    )
+
+
+def _grouped(connection: Connection, query: Select[Any], *names: str) -> dict[tuple[str, ...], list[Row[Any]]]:
+    groups: defaultdict[tuple[str, ...], list[Row[Any]]] = defaultdict(list)
+    for row in connection.execute(query):
+        groups[tuple(row._mapping[name] for name in names)].append(row)
+    return groups
+
+
+def _mean(rows: Sequence[Row[Any]]) -> float:
+    return float(sum(row.duration_ms for row in rows) / len(rows))
+
+
+def _slowest(rows: Sequence[Row[Any]]) -> Row[Any]:
+    return max(rows, key=lambda row: (row.duration_ms, row.correlation_id))
+
+
+def _within(table: Table, time: str, since: datetime, until: datetime | None) -> list[Any]:
+    column = table.columns[time]
+    return [column >= since] if until is None else [column >= since, column < until]
