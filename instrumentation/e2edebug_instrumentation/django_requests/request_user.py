@@ -1,0 +1,51 @@
+"""Who made the request, as far as the application has already found out."""
+
+import hashlib
+from typing import Any
+
+from django.utils.functional import LazyObject, empty
+
+from e2edebug.policy import attributes as names
+
+
+def user_attributes(request: Any) -> dict[str, str]:
+    """Return id and label of the request's authenticated user, {} for nobody or for a user that nobody looked at.
+
+    Never evaluates `request.user`: that would add a query, and a session row read, to requests that need neither.
+    """
+    user = _known_user(request)
+    if user is None or not user.is_authenticated:
+        return {}
+    found = {names.USER_ID: str(user.pk)}
+    label = _label(user)
+    if label:
+        found[names.USER_LABEL] = label
+    return found
+
+
+def session_attributes(request: Any) -> dict[str, str]:
+    """Return a digest of the session key, {} without one. Reads what the cookie said; the session is not loaded."""
+    session = getattr(request, "session", None)
+    key = getattr(session, "session_key", None)
+    if not isinstance(key, str) or not key:
+        return {}
+    # Keys have 165 bits of randomness (django.contrib.sessions: 32 of 36 characters), so a bare digest hides them.
+    return {names.SESSION_KEY: hashlib.sha256(key.encode()).hexdigest()[:16]}
+
+
+def _known_user(request: Any) -> Any | None:
+    user = request.__dict__.get("user")
+    if isinstance(user, LazyObject):
+        wrapped = user.__dict__.get("_wrapped", empty)
+        user = None if wrapped is empty else wrapped
+    if user is None:
+        # What `await request.auser()` leaves behind (django.contrib.auth.middleware).
+        user = request.__dict__.get("_acached_user")
+    return user
+
+
+def _label(user: Any) -> str:
+    field = getattr(user, "USERNAME_FIELD", "username")
+    # A deferred field is absent from the instance, and reading it would be a query.
+    value = user.__dict__.get(field) if hasattr(user, "_state") else getattr(user, field, None)
+    return "" if value is None else str(value)
