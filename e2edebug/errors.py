@@ -9,6 +9,7 @@ import traceback
 from collections.abc import Mapping
 from typing import Any, Final
 
+from opentelemetry import context
 from opentelemetry._logs import SeverityNumber, get_logger
 
 from e2edebug.policy import attributes
@@ -118,9 +119,9 @@ def _emit(
         **exception_fields,
     }
     try:
-        accepted = correlation_ids.accept(correlation_id)
-        if accepted is not None:
-            fields[attributes.CORRELATION_ID] = accepted
+        workflow = correlation_ids.accept(correlation_id) or context.get_value(correlation_ids.CONTEXT_KEY)
+        if isinstance(workflow, str):
+            fields[attributes.CORRELATION_ID] = workflow
         if metadata:
             fields[attributes.METADATA] = plain(metadata)
         identity = identity_of(user if user is not None else getattr(request, "user", None))
