@@ -1,0 +1,118 @@
+"""What database drivers quote in their error messages: the values of the application's rows.
+
+`(1062, "Duplicate entry 'ann@example.org' for key 'users.email'")` names a person. The numbers, the keys and the
+columns are what helps, so they stay; the values become `?`. Linear in the text, like `secret_text`.
+"""
+
+import re
+from typing import Final
+
+from e2edebug.policy.secret_text import mask_secrets
+from e2edebug.policy.sql_text import mask_literals
+
+
+def mask_error_message(message: str, error_type: str = "") -> str:
+    """Return an exception's *message* without secrets, and without SQL literals if SQL or a database speaks in it."""
+    if _speaks_of_sql(message, error_type):
+        message = _mask_values(message)
+    return mask_secrets(message)
+
+
+def mask_stack_trace(stack: str) -> str:
+    """Return the text of a stack trace in which messages, causes and quoted source lines hold no secrets."""
+    if _speaks_of_sql(stack, ""):
+        stack = "".join(_masked_blocks(stack))
+    return mask_secrets(stack)
+
+
+def _speaks_of_sql(text: str, error_type: str) -> bool:
+    if error_type.endswith(_DATABASE_ERRORS):
+        return True
+    lowered = text.lower()
+    return any(all(word in lowered for word in words) for words in _HINTS)
+
+
+def _masked_blocks(stack: str) -> list[str]:
+    """Mask between the frames: file names are quoted too, and must stay readable."""
+    pieces: list[str] = []
+    position = 0
+    for frame in _FRAME.finditer(stack):
+        pieces.append(_mask_values(stack[position : frame.start()]))
+        pieces.append(frame.group())
+        position = frame.end()
+    pieces.append(_mask_values(stack[position:]))
+    return pieces
+
+
+def _mask_values(text: str) -> str:
+    text = _mask_embedded_sql(text)
+    for start, end in _VALUE_BETWEEN:
+        if start in text:
+            text = _mask_between(text, start, end)
+    text = _QUOTED.sub(_mask_unless_named, text)
+    return _DETAIL_VALUE.sub(r"\1?", text)
+
+
+def _mask_embedded_sql(text: str) -> str:
+    """SQLAlchemy appends `[SQL: …]` and `[parameters: …]` to a message, each on lines of its own."""
+    start = text.find(_SQL_START)
+    if start < 0:
+        return text
+    end = min((at for at in (text.find(mark, start) for mark in _SQL_ENDS) if at >= 0), default=len(text))
+    statement = text[start + len(_SQL_START) : end]
+    rest = _mask_embedded_sql_once_more(text[end:])
+    return text[:start] + _SQL_START + mask_literals(statement) + rest
+
+
+def _mask_embedded_sql_once_more(text: str) -> str:
+    # A chain of two database errors holds the statement twice; deeper chains lose what follows their third one.
+    start = text.find(_SQL_START)
+    return text if start < 0 else text[:start] + _SQL_START + "?"
+
+
+def _mask_between(text: str, start: str, end: str) -> str:
+    """Replace what stands between the markers, up to the end of the text when the second one is missing."""
+    pieces: list[str] = []
+    position = 0
+    while (opened := text.find(start, position)) >= 0:
+        opened += len(start)
+        pieces += (text[position:opened], "?")
+        position = text.find(end, opened)
+        if position < 0:
+            return "".join(pieces)
+    pieces.append(text[position:])
+    return "".join(pieces)
+
+
+def _mask_unless_named(match: re.Match[str]) -> str:
+    return match.group() if match.group(1) else "'?'"
+
+
+_DATABASE_ERRORS: Final = (
+    "DatabaseError", "DataError", "IntegrityError", "InternalError", "InterfaceError", "NotSupportedError",
+    "OperationalError", "ProgrammingError", "StatementError", "DBAPIError", "Violation", "MySQLError",
+)  # fmt: skip
+_HINTS: Final = (
+    ("duplicate entry",), ("[sql:",), ("[parameters:",), ("detail:  ",), ("integrityerror",), ("operationalerror",),
+    ("programmingerror",), ("dataerror",), ("databaseerror",), ("select ", " from "), ("insert into",), ("replace into",),
+    ("delete from",), ("update ", " set "), ("sql syntax",),
+)  # fmt: skip
+
+_SQL_START: Final = "[SQL: "
+_SQL_ENDS: Final = ("]\n[parameters: ", "]\n(Background on this error")
+_VALUE_BETWEEN: Final = (
+    ("[parameters: ", "]\n(Background on this error"),
+    ("Duplicate entry ", " for key"),
+    ("near '", "' at line"),
+    ("Failing row contains (", ")."),
+)
+
+# A quoted word after one of these is a name, not a value: kept. What a value can hold is skipped possessively.
+_QUOTED: Final = re.compile(
+    r"(\b(?:key|column|table|database|index|constraint|view|function|procedure|field|user|in|host|variable|engine|File)"
+    r" '[\w.$ @%<>-]{1,130}'(?:@'[\w.%-]{0,130}')?)|'(?:[^'\\]|\\.|'')*+(?:'|\Z)"
+)
+_DETAIL_VALUE: Final = re.compile(
+    r"(\)=\()[^\r\n]*?(?=\) (?:already exists|is not present|is still referenced|conflicts)|[\r\n]|\Z)"
+)
+_FRAME: Final = re.compile(r"(?m)^[ |+]*File \"[^\"\n]*\", line \d+(?:, in [^\n]*)?$")

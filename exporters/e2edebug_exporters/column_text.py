@@ -1,0 +1,79 @@
+"""Texts for columns: cleaned, without secrets, within the column's length. Names repeat, so the results are remembered."""
+
+from typing import Any, Final
+
+from e2edebug.policy.redaction import Redactor
+from e2edebug_exporters.sanitize import ROOM_FOR_SECRETS, Sanitizer, cut, cut_mark
+
+
+class ColumnText:
+    """Turns values of any type into texts that a column takes. Never raises."""
+
+    def __init__(self, redactor: Redactor, sanitizer: Sanitizer) -> None:
+        self._redactor = redactor
+        self._sanitizer = sanitizer
+        self._names: dict[tuple[str, int], str] = {}
+
+    def name(self, value: Any, limit: int) -> str:
+        """Return *value* for a column that is compared and grouped by."""
+        text = value if type(value) is str else self._sanitizer.as_text(value)
+        key = (text, limit)
+        known = self._names.get(key)
+        if known is None:
+            known = self._sanitizer.name(self._redacted(text, limit), limit)
+            if len(text) <= _LONGEST_REMEMBERED:
+                if len(self._names) >= _MOST_REMEMBERED:
+                    self._names.clear()
+                self._names[key] = known
+        return known
+
+    def optional_name(self, value: Any, limit: int) -> str | None:
+        """Return `name(value)`, or None for nothing."""
+        return None if value is None or value == "" else self.name(value, limit)
+
+    def code(self, value: Any, limit: int) -> str | None:
+        """Return *value* for an ascii column, or None for nothing."""
+        if value is None or value == "":
+            return None
+        return self._sanitizer.code(self._redacted(self._sanitizer.as_text(value), limit), limit)
+
+    def error_message(self, value: Any, limit: int, error_type: str = "") -> str:
+        """Return an exception's message, without what databases quote in it."""
+        window = self._window(self._sanitizer.as_text(value), limit)
+        shown = self._redactor.error_message(window, error_type)
+        return self._shortened(shown, limit, value)
+
+    def stack_trace(self, value: str, limit: int) -> str:
+        """Return a stack trace; of one that is too long, the beginning and, larger, the end: there it was raised."""
+        if len(value) > limit:
+            self._sanitizer.counts["cut"] += 1
+            mark = f"\n{cut_mark(len(value))}\n"
+            head = (limit - len(mark)) // 4
+            value = value[:head] + mark + value[-(limit - head - len(mark)) :]
+        return cut(self._redactor.stack_trace(self._sanitizer.clean(value)), limit)
+
+    def path(self, value: Any, limit: int) -> str | None:
+        """Return a URL or path without credentials and without the values of its query."""
+        if value is None or value == "":
+            return None
+        window = self._window(self._sanitizer.as_text(value), limit)
+        return self._sanitizer.name(self._shortened(self._redactor.url(window), limit, value), limit)
+
+    def _redacted(self, text: str, limit: int) -> str:
+        return self._shortened(self._redactor.text(self._window(text, limit)), limit, text)
+
+    def _window(self, text: str, limit: int) -> str:
+        return self._sanitizer.clean(text if len(text) <= limit else text[: limit + ROOM_FOR_SECRETS])
+
+    def _shortened(self, shown: str, limit: int, original: Any) -> str:
+        """Cut what is shown; the mark names the length that the value had before anything was done to it."""
+        length = len(original) if isinstance(original, str) else len(shown)
+        if len(shown) <= limit and length <= limit + ROOM_FOR_SECRETS:
+            return shown
+        self._sanitizer.counts["cut"] += 1
+        mark = cut_mark(max(length, len(shown)))
+        return shown[: max(0, limit - len(mark))] + mark[:limit]
+
+
+_LONGEST_REMEMBERED: Final = 512
+_MOST_REMEMBERED: Final = 4096

@@ -1,0 +1,140 @@
+"""Which layer a span belongs to: what it says of itself, else what its parent is.
+
+Children end before their parents, so a batch holds the child first. Parents are therefore looked up ahead in the batch,
+then among the spans of earlier batches.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanKind
+
+from e2edebug.policy import attributes as names
+from e2edebug_exporters.span_reading import SpanIndex, raw_attributes
+from e2edebug_schema.tables import LAYERS
+
+DEFAULT_LAYER: Final = "system"
+
+CACHE_SYSTEMS: Final = frozenset(
+    {"redis", "memcached", "memcache", "valkey", "keydb", "dragonfly", "django.cache", "hazelcast", "ehcache"}
+)
+_CACHE_MARKS: Final = ("cache.system", "cache.backend", "cache.alias", "cache.operation", "cache.key", "cache.hit")
+_NEXT_MARKS: Final = ("next.span_type", "next.route", "next.span_name")
+
+
+def own_layer(kind: SpanKind, attributes: Mapping[str, Any], scope: str, language: str) -> str | None:
+    """Return the layer that a span's own kind and attributes (raw, old or new names) say; None: ask its parent.
+
+    scope: the name of its instrumentation; language: its resource's `telemetry.sdk.language`.
+    """
+    explicit = attributes.get(names.LAYER)
+    if explicit is not None and explicit in LAYERS:
+        return str(explicit)
+    if "db.system" in attributes or "db.system.name" in attributes:
+        system = attributes.get("db.system.name") or attributes.get("db.system")
+        return "cache" if isinstance(system, str) and system in CACHE_SYSTEMS else "database"
+    if kind is SpanKind.INTERNAL:
+        return _layer_of_internal(attributes, scope, language)
+    if language == "webjs" or (kind is SpanKind.SERVER and _is_next(attributes, scope)):
+        return "frontend"
+    if kind is SpanKind.SERVER:
+        return "api"
+    if _has_any(attributes, _CACHE_MARKS):
+        return "cache"
+    if "db.statement" in attributes or "db.query.text" in attributes:
+        return "database"
+    return DEFAULT_LAYER if kind is SpanKind.CONSUMER else "external"
+
+
+class LayerResolver:
+    """Finds the layer of spans that do not say it. Remembers the last spans that can be parents, and no more."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, str] = {}
+        self._serving_resources: set[int] = set()
+
+    def layer(self, span: ReadableSpan, attributes: Mapping[str, Any], index: SpanIndex) -> str:
+        """Return the layer of *span*; *index*: the batch it came in."""
+        kind = span.kind
+        scope = span.instrumentation_scope
+        layer = own_layer(kind, attributes, scope.name if scope is not None else "", language_of(span.resource))
+        if layer is None:
+            layer = self._layer_of_ancestor(span, index)
+        elif kind is SpanKind.SERVER:
+            self._note_serving(span.resource)
+        if kind is SpanKind.INTERNAL or kind is SpanKind.SERVER or kind is SpanKind.CONSUMER:
+            self._remember(span, layer)
+        return layer
+
+    def known_layer(self, span_id: int) -> str | None:
+        """Return the layer of a span seen before, as long as it is remembered."""
+        return self._known.get(span_id)
+
+    def _layer_of_ancestor(self, span: ReadableSpan, index: SpanIndex) -> str:
+        for _ in range(_MOST_GENERATIONS):
+            parent = span.parent
+            if parent is None or parent.is_remote:
+                return DEFAULT_LAYER
+            known = self._known.get(parent.span_id)
+            if known is not None:
+                return known
+            ahead = index.find(parent)
+            if ahead is None:
+                break
+            scope = ahead.instrumentation_scope
+            layer = own_layer(
+                ahead.kind, raw_attributes(ahead), scope.name if scope is not None else "", language_of(ahead.resource)
+            )
+            if layer is not None:
+                self._remember(ahead, layer)
+                return layer
+            span = ahead
+        # The parent is still running, in this process. Where requests are answered it is most likely one of them.
+        return "api" if id(span.resource) in self._serving_resources else DEFAULT_LAYER
+
+    def _remember(self, span: ReadableSpan, layer: str) -> None:
+        context = span.context
+        if context is None:
+            return
+        known = self._known
+        if len(known) >= _MOST_REMEMBERED:
+            for oldest in list(known)[: _MOST_REMEMBERED // 2]:
+                del known[oldest]
+        known[context.span_id] = layer
+
+    def _note_serving(self, resource: Resource) -> None:
+        # By identity: a process has one resource for life; many only come from collectors, where the set stays small.
+        if len(self._serving_resources) < _MOST_RESOURCES:
+            self._serving_resources.add(id(resource))
+
+
+def language_of(resource: Resource | None) -> str:
+    """Return `telemetry.sdk.language` (`python`, `webjs`, `nodejs`), or ''."""
+    return "" if resource is None else str(resource.attributes.get("telemetry.sdk.language", ""))
+
+
+def _layer_of_internal(attributes: Mapping[str, Any], scope: str, language: str) -> str | None:
+    if language == "webjs" or _is_next(attributes, scope):
+        return "frontend"
+    if "http.route" in attributes and ("http.method" in attributes or "http.request.method" in attributes):
+        return "api"  # the Django instrumentation makes its request span INTERNAL when a span is already current
+    if _has_any(attributes, _CACHE_MARKS):
+        return "cache"
+    if "db.statement" in attributes or "db.query.text" in attributes:
+        return "database"
+    return None
+
+
+def _is_next(attributes: Mapping[str, Any], scope: str) -> bool:
+    return scope == "next.js" or _has_any(attributes, _NEXT_MARKS)
+
+
+def _has_any(attributes: Mapping[str, Any], marks: Sequence[str]) -> bool:
+    return any(mark in attributes for mark in marks)
+
+
+_MOST_GENERATIONS: Final = 200
+_MOST_REMEMBERED: Final = 8192
+_MOST_RESOURCES: Final = 64

@@ -1,0 +1,342 @@
+"""Spans become trace steps."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any, Final, NamedTuple
+
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.trace import Link, SpanKind, StatusCode
+
+from e2edebug.policy import attributes as names
+from e2edebug.policy import correlation_id
+from e2edebug.policy.sql_text import Statement, describe_statement
+from e2edebug_exporters.attribute_json import AttributeEncoder, Facts, quote
+from e2edebug_exporters.column_limits import column_limits
+from e2edebug_exporters.column_text import ColumnText
+from e2edebug_exporters.layers import LayerResolver
+from e2edebug_exporters.resource_facts import ResourceFacts, ResourceReader
+from e2edebug_exporters.rows import StepRow
+from e2edebug_exporters.sanitize import ROOM_FOR_SECRETS, Sanitizer, cut
+from e2edebug_exporters.session_facts import SessionReader
+from e2edebug_exporters.span_reading import SpanIndex, plain_mapping, raw_attributes
+from e2edebug_exporters.step_naming import code_location_of, component_of, operation_of
+from e2edebug_exporters.time_text import EARLIEST, is_storable, time_text
+
+EVENTS: Final = "otel.events"
+LINKS: Final = "otel.links"
+DROPPED: Final = "otel.dropped"
+SANITISED: Final = "e2edebug.sanitised"
+
+
+class MappedSpan(NamedTuple):
+    """A step's row, and what its errors take over from it."""
+
+    row: StepRow
+    facts: Facts
+    resource: ResourceFacts
+
+
+class StepMapper:
+    """Makes the row of one span after the other; remembers what repeats."""
+
+    def __init__(
+        self,
+        *,
+        texts: ColumnText,
+        encoder: AttributeEncoder,
+        sanitizer: Sanitizer,
+        resources: ResourceReader,
+        sessions: SessionReader,
+        layers: LayerResolver,
+        value_max_bytes: int,
+    ) -> None:
+        self._texts = texts
+        self._encoder = encoder
+        self._sanitizer = sanitizer
+        self._resources = resources
+        self._sessions = sessions
+        self._layers = layers
+        self._value_max_bytes = value_max_bytes
+        self._limits = column_limits().step
+        self._last_trace: tuple[int, str, str] = (-1, "", "")
+        self._accepted: dict[str, str | None] = {}
+
+    def map(self, span: ReadableSpan, index: SpanIndex) -> MappedSpan:
+        """Return the row of *span*; *index*: the batch it came in."""
+        kind = span.kind
+        attributes = raw_attributes(span)
+        facts: Facts = {}
+        parts: dict[str, str] = {}
+        self._encoder.read(attributes, of_server=kind is SpanKind.SERVER, facts=facts, parts=parts)
+        resource = self._resources.facts(span.resource)
+        layer = self._layers.layer(span, attributes, index)
+        statement = self._statement(facts, parts, layer) if "db.query.text" in facts else None
+        name = span.name
+        scope = span.instrumentation_scope
+        limits = self._limits
+        component = self._texts.name(
+            component_of(
+                layer,
+                facts,
+                table=statement.table if statement is not None else "",
+                span_name=name,
+                scope=scope.name if scope is not None else "",
+            ),
+            limits["component"],
+        )
+        operation = self._texts.name(
+            operation_of(layer, facts, verb=statement.operation if statement is not None else "", span_name=name),
+            limits["operation"],
+        )
+        trace_id, span_id, derived_id = self._ids(span)
+        start_time, end_time, duration_ms = self._times(span, parts)
+        status = _status_of(span, facts, kind)
+        parent = span.parent
+        is_root = parent is None or parent.is_remote
+        description = span.status.description
+        if is_root:
+            parts.update(resource.essentials)
+        row = StepRow(
+            correlation_id=self._accept(facts.get(names.CORRELATION_ID)) or derived_id,
+            trace_id=trace_id,
+            span_id=span_id,
+            parent_span_id=f"{parent.span_id & _SPAN_ID_BITS:016x}" if parent is not None and parent.span_id else None,
+            layer=layer,
+            component=component,
+            operation=operation,
+            kind=_KINDS.get(kind, "internal"),
+            service=resource.service,
+            start_time=start_time,
+            end_time=end_time,
+            duration_ms=duration_ms,
+            status=status,
+            status_message=self._status_message(description) if description else "",
+            statement=statement.text if statement is not None and layer == "database" else None,
+            statement_digest=self._digest(facts, statement) if layer == "database" else None,
+            code_location=self._code_location(facts),
+            metadata=self._metadata(span, facts, parts),
+            session_facts=self._sessions.read(
+                facts,
+                is_root=is_root,
+                step_status=status,
+                span_name=name,
+                operation=operation,
+                release=resource.release,
+            ),
+        )
+        return MappedSpan(row, facts, resource)
+
+    def _ids(self, span: ReadableSpan) -> tuple[str, str, str]:
+        """Trace id, span id, and the correlation id of a workflow that has no other."""
+        context = span.context
+        if context is None or not context.trace_id or not context.span_id:
+            return self._made_up_ids(span)
+        known = self._last_trace
+        if known[0] != context.trace_id:
+            trace_id = context.trace_id & _TRACE_ID_BITS
+            known = self._last_trace = (context.trace_id, f"{trace_id:032x}", correlation_id.from_trace_id(trace_id))
+        return known[1], f"{context.span_id & _SPAN_ID_BITS:016x}", known[2]
+
+    def _made_up_ids(self, span: ReadableSpan) -> tuple[str, str, str]:
+        """A span without ids is still one row, and the same row when it is delivered again."""
+        self._sanitizer.counts["empty id"] += 1
+        context = span.context
+        content = f"{span.name}\0{span.start_time}\0{span.end_time}\0{context and (context.trace_id, context.span_id)}"
+        digest = hashlib.md5(content.encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
+        trace_id = context.trace_id if context is not None and context.trace_id else int(digest, 16)
+        span_id = f"{context.span_id & _SPAN_ID_BITS:016x}" if context is not None and context.span_id else digest[:16]
+        return f"{trace_id & _TRACE_ID_BITS:032x}", span_id, correlation_id.from_trace_id(trace_id & _TRACE_ID_BITS)
+
+    def _accept(self, value: object) -> str | None:
+        if type(value) is not str:
+            return None
+        if value in self._accepted:
+            return self._accepted[value]
+        accepted = correlation_id.accept(value)
+        if accepted is None:
+            self._sanitizer.counts["correlation id"] += 1
+            return None
+        if len(self._accepted) >= _MOST_REMEMBERED:
+            self._accepted.clear()
+        self._accepted[value] = accepted
+        return accepted
+
+    def _times(self, span: ReadableSpan, parts: dict[str, str]) -> tuple[str, str | None, float | None]:
+        start, end = span.start_time, span.end_time
+        if is_storable(start) and is_storable(end) and end >= start:  # type: ignore[operator]  # is_storable excludes None
+            return time_text(start), time_text(end), (end - start) / 1e6  # type: ignore[arg-type, operator]  # as above
+        if is_storable(start) and end is None:
+            return time_text(start), None, None  # type: ignore[arg-type]  # as above
+        return self._mended_times(span, parts)
+
+    def _mended_times(self, span: ReadableSpan, parts: dict[str, str]) -> tuple[str, str | None, float | None]:
+        """Times out of range or order are kept as they came in the metadata, and put where a column can hold them."""
+        start, end = span.start_time, span.end_time
+        self._sanitizer.counts["time"] += 1
+        parts["e2edebug.received_times"] = f"[{_json_integer(start)},{_json_integer(end)}]"
+        usable = [time for time in (start, end) if time is not None and is_storable(time)]
+        if not usable:
+            latest = max((time for time in (start, end) if time is not None), default=0)
+            text = time_text(latest) if latest > 0 else EARLIEST
+            return text, None if end is None else text, None if end is None else 0.0
+        begin = start if start is not None and is_storable(start) else usable[-1]
+        if end is None:
+            return time_text(begin), None, None
+        finish = end if is_storable(end) and end >= begin else begin
+        return time_text(begin), time_text(finish), (finish - begin) / 1e6
+
+    def _statement(self, facts: Facts, parts: dict[str, str], layer: str) -> Statement | None:
+        sql = facts["db.query.text"]
+        if not isinstance(sql, str):
+            return None
+        is_cut = len(sql) > self._value_max_bytes
+        sql = sql[: self._value_max_bytes] if is_cut else sql
+        if layer == "cache":
+            # `SET user:1 <value>`: a command's arguments are keys and values, so only the command is shown.
+            command = self._texts.name(sql.split(None, 1)[0] if sql.strip() else "", _LONGEST_COMMAND)
+            parts["db.query.text"] = '"db.query.text":' + quote(command)
+            return Statement(command, "", command.upper(), "")
+        described = describe_statement(self._sanitizer.clean(sql), is_cut=is_cut)
+        if is_cut:
+            self._sanitizer.counts["cut"] += 1
+            described = described._replace(text=f"{described.text}…[cut, {len(facts['db.query.text'])} chars]")
+        return described
+
+    def _digest(self, facts: Facts, statement: Statement | None) -> str | None:
+        digest = facts.get(names.STATEMENT_DIGEST)
+        if type(digest) is str and len(digest) == _DIGEST_LENGTH and digest.isalnum() and digest.isascii():
+            return digest
+        return statement.digest if statement is not None and statement.digest else None
+
+    def _code_location(self, facts: Facts) -> str | None:
+        location = code_location_of(facts)
+        return None if location is None else self._texts.name(location, self._limits["code_location"])
+
+    def _status_message(self, description: str) -> str:
+        error_type, colon, _ = description[:_LONGEST_COMMAND].partition(": ")
+        return self._texts.error_message(description, self._limits["status_message"], error_type if colon else "")
+
+    def _metadata(self, span: ReadableSpan, facts: Facts, parts: dict[str, str]) -> str:
+        given = facts.get(names.METADATA)
+        if given is not None:
+            self._add_given(given, parts)
+        if span._events:
+            parts[EVENTS] = f'"{EVENTS}":{self._events(span.events)}'
+        if span._links:
+            parts[LINKS] = f'"{LINKS}":{self._links(span.links)}'
+        dropped = span.dropped_attributes + span.dropped_events + span.dropped_links
+        if dropped:
+            parts[DROPPED] = f'"{DROPPED}":{dropped}'
+        if self._encoder.notes:
+            parts[SANITISED] = f'"{SANITISED}":{self._encoder.value(self._encoder.notes)}'
+            self._encoder.notes = {}
+        return self.object_of(parts)
+
+    def object_of(self, parts: dict[str, str]) -> str:
+        """Return the JSON object of the fragments, as many of them as fit in four values' length."""
+        text = "{" + ",".join(parts.values()) + "}"
+        most = _MOST_VALUES * self._value_max_bytes
+        if len(text) <= most:
+            return text
+        self._sanitizer.counts["metadata"] += 1
+        kept: list[str] = []
+        room = most
+        # The short ones first: one long value must not push out twenty telling ones.
+        for part in sorted(parts.values(), key=len):
+            room -= len(part) + 1
+            if room < 0:
+                break
+            kept.append(part)
+        left_out = len(parts) - len(kept)
+        return "{" + ",".join([*kept, f'"{SANITISED}.left_out":{left_out}']) + "}"
+
+    def _add_given(self, given: Any, parts: dict[str, str]) -> None:
+        """The user's own metadata stands beside the attributes, by its own names."""
+        if isinstance(given, str):
+            given = _parsed(given)
+        if not isinstance(given, Mapping):
+            given = {"metadata": given}
+        self._encoder.read(plain_mapping(given), of_server=False, facts={}, parts=parts)
+
+    def _events(self, events: Sequence[Event]) -> str:
+        shown = []
+        for event in events[:_MOST_EVENTS]:
+            parts: dict[str, str] = {}
+            attributes = dict(plain_mapping(event.attributes))
+            if event.name == "exception":
+                # The error log holds the stack and the message; here, the type says which error it was.
+                attributes = {key: value for key, value in attributes.items() if key not in _IN_ERROR_LOG}
+            self._encoder.read(attributes, of_server=False, facts={}, parts=parts)
+            time = time_text(event.timestamp) if is_storable(event.timestamp) else EARLIEST
+            inner = ",".join(parts.values())
+            shown.append(f'{{"name":{quote(self._encoder.key(event.name))},"time":"{time}","attributes":{{{inner}}}}}')
+        if len(events) > _MOST_EVENTS:
+            self._sanitizer.counts["items"] += 1
+            shown.append(quote(f"…[cut, {len(events)} events]"))
+        return "[" + ",".join(shown) + "]"
+
+    def _links(self, links: Sequence[Link]) -> str:
+        shown = []
+        for link in links[:_MOST_EVENTS]:
+            parts: dict[str, str] = {}
+            self._encoder.read(plain_mapping(link.attributes), of_server=False, facts={}, parts=parts)
+            ids = f'"trace_id":"{link.context.trace_id:032x}","span_id":"{link.context.span_id:016x}"'
+            shown.append(f'{{{ids},"attributes":{{{",".join(parts.values())}}}}}')
+        if len(links) > _MOST_EVENTS:
+            self._sanitizer.counts["items"] += 1
+            shown.append(quote(f"…[cut, {len(links)} links]"))
+        return "[" + ",".join(shown) + "]"
+
+
+def _status_of(span: ReadableSpan, facts: Facts, kind: SpanKind) -> str:
+    if facts.get(names.SKIPPED) is True:
+        return "skipped"
+    if span.end_time is None:
+        return "started"
+    if span.status.status_code is not StatusCode.ERROR:
+        return "completed"
+    return "completed" if kind is SpanKind.SERVER and is_client_error(facts) else "failed"
+
+
+def is_client_error(facts: Facts) -> bool:
+    """Tell whether a request was answered with a status below 500: what went wrong, if anything, is the client's."""
+    status = facts.get("http.response.status_code")
+    try:
+        return status is not None and 0 < int(status) < 500
+    except (TypeError, ValueError):
+        return False
+
+
+def _parsed(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+
+
+def _json_integer(value: int | None) -> str:
+    return (
+        "null"
+        if value is None
+        else cut(repr(value), ROOM_FOR_SECRETS)
+        if abs(value) < 2**63
+        else f'"{value.bit_length()} bits"'
+    )
+
+
+_KINDS: Final = {
+    SpanKind.INTERNAL: "internal",
+    SpanKind.SERVER: "server",
+    SpanKind.CLIENT: "client",
+    SpanKind.PRODUCER: "producer",
+    SpanKind.CONSUMER: "consumer",
+}
+_TRACE_ID_BITS: Final = 2**128 - 1
+_SPAN_ID_BITS: Final = 2**64 - 1
+_DIGEST_LENGTH: Final = 32
+_LONGEST_COMMAND: Final = 100
+_MOST_REMEMBERED: Final = 4096
+_MOST_EVENTS: Final = 128
+_MOST_VALUES: Final = 4
+_IN_ERROR_LOG: Final = frozenset({"exception.stacktrace", "exception.message", "exception.escaped"})
