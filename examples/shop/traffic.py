@@ -17,6 +17,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from email.message import Message
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -80,6 +81,7 @@ class Report:
 @dataclass(frozen=True)
 class Answer:
     status: int
+    headers: Message
     body: Any
 
 
@@ -118,7 +120,11 @@ class Shopper:
         except (OSError, http.client.HTTPException):
             self._report.note_no_answer()
         finally:
-            self._connection.close()
+            self.leave()
+
+    def leave(self) -> None:
+        """Close the connection."""
+        self._connection.close()
 
     def look_around(self) -> None:
         """Browse as people do: a list, a search, a few products."""
@@ -192,7 +198,7 @@ class Shopper:
             name, _, value = cookie.partition(";")[0].partition("=")
             self._cookies[name] = value
         is_json = response.headers.get_content_type() == "application/json"
-        return Answer(response.status, json.loads(text) if is_json and text else None)
+        return Answer(response.status, response.headers, json.loads(text) if is_json and text else None)
 
     def _headers(self) -> dict[str, str]:
         headers = {"User-Agent": "shop-traffic/1", "Accept": "application/json"}

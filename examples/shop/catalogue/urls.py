@@ -3,7 +3,8 @@ from rest_framework.routers import SimpleRouter
 
 from catalogue.views import CategoryViewSet, LatestReviewsView, ProductViewSet
 
-router = SimpleRouter()
+# Routes that people can read: `products/<int:pk>/`, not a regular expression.
+router = SimpleRouter(use_regex_path=False)
 router.register("categories", CategoryViewSet, basename="category")
 router.register("products", ProductViewSet, basename="product")
 

@@ -25,10 +25,12 @@ LATEST_REVIEWS = 12
 class CategoryViewSet(viewsets.ReadOnlyModelViewSet):
     queryset = Category.objects.all()
     serializer_class = CategorySerializer
+    lookup_value_converter = "int"
     pagination_class = None
 
 
 class ProductViewSet(viewsets.ReadOnlyModelViewSet):
+    lookup_value_converter = "int"
     permission_classes = [IsAuthenticatedOrReadOnly]
 
     def get_queryset(self) -> QuerySet[Product]:

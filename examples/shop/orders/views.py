@@ -34,6 +34,7 @@ class CheckoutSerializer(serializers.Serializer):
 
 
 class OrderViewSet(viewsets.ReadOnlyModelViewSet):
+    lookup_value_converter = "int"
     serializer_class = OrderSerializer
     permission_classes = [IsAuthenticated]
 

@@ -1,8 +1,10 @@
-"""Settings of the example shop. Everything about e2edebug is in the last lines."""
+"""Settings of the example shop."""
 
 import os
 from datetime import timedelta
 from pathlib import Path
+
+import e2edebug.auto  # noqa: F401  # the one line that a project adds
 
 from shop.database import database_from_url
 
@@ -60,4 +62,11 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
+}
+
+# Which requests belong to which workflow; "checkout" names itself, with a decorator in orders/checkout.py.
+E2EDEBUG = {
+    "WORKFLOW_RULES": "POST /api/accounts/login/=login; POST /api/accounts/token/=login; "
+    "GET /api/products/search/=search; POST /api/products/*=review; GET /api/products/*=browse; "
+    "GET /api/reviews/*=browse; * /api/cart/*=cart; GET /api/orders/*=orders",
 }

@@ -1,0 +1,106 @@
+"""What the store says about a stretch of traffic, in plain words of 80 columns."""
+
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from datetime import datetime
+
+from e2edebug_schema.queries.errors import ErrorFilter, list_errors
+from e2edebug_schema.queries.sessions import Session, SessionFilter, list_sessions
+from e2edebug_schema.queries.statistics import (
+    failing_workflows,
+    repeated_statements,
+    slowest_endpoints,
+    slowest_statements,
+)
+from e2edebug_schema.queries.steps import Step, steps_of
+from sqlalchemy import Engine
+
+WIDTH = 80
+MOST_SESSIONS = 200
+MOST_ERRORS = 5000
+
+
+def worst_session(engine: Engine, workflow_type: str, *, since: datetime) -> Session | None:
+    """Return the failed workflow of that type with the most errors, the slowest of them; else the slowest one."""
+    filters = SessionFilter(workflow_type=workflow_type, since=since)
+    sessions = list_sessions(engine, filters=filters, limit=MOST_SESSIONS)
+    return max(
+        sessions, key=lambda one: (one.status == "failed", one.error_count, one.duration_ms or 0.0), default=None
+    )
+
+
+def failures(engine: Engine, *, since: datetime) -> Iterator[str]:
+    """Say which workflows failed, and at which step."""
+    for workflow in failing_workflows(engine, since=since):
+        yield f"{workflow.workflow_type}: {workflow.failed} of {workflow.count} failed"
+        filters = SessionFilter(workflow_type=workflow.workflow_type, status="failed", since=since)
+        places: Counter[str] = Counter()
+        for session in list_sessions(engine, filters=filters, limit=MOST_SESSIONS):
+            places.update(where_it_failed(steps_of(engine, session.correlation_id)))
+        for place, count in places.most_common(3):
+            yield from _indented(f"{count} x {place}", 4)
+
+
+def where_it_failed(steps: Sequence[Step]) -> Iterator[str]:
+    """Give the failed steps that no failed step explains: those without a failed child."""
+    failed = [step for step in steps if step.status == "failed"]
+    parents = {(step.trace_id, step.parent_span_id) for step in failed}
+    for step in failed:
+        if (step.trace_id, step.span_id) not in parents:
+            reason = f": {step.status_message}" if step.status_message else ""
+            yield f"{step.layer} layer, {step.component} {step.operation}{reason}"
+
+
+def endpoints(engine: Engine, *, since: datetime, how_many: int = 5) -> Iterator[str]:
+    """Say which requests were slowest."""
+    for endpoint in slowest_endpoints(engine, since=since, limit=how_many):
+        failed = f", {endpoint.failed} failed" if endpoint.failed else ""
+        name = f"{endpoint.component} {endpoint.operation}"
+        yield f"{endpoint.p95_ms:>7,.0f} ms  {name:<30} {endpoint.count:>5} requests{failed}"
+
+
+def repetitions(engine: Engine, *, since: datetime, how_many: int = 3) -> Iterator[str]:
+    """Say which statement ran again and again within one request, and from which line."""
+    for statement in repeated_statements(engine, since=since, limit=how_many):
+        yield f"{statement.most_repeats} times in one request, in {statement.sessions} requests:"
+        yield from _indented(statement.statement, 4, lines=2)
+        lines = {
+            step.code_location
+            for step in steps_of(engine, statement.worst_correlation_id)
+            if step.statement_digest == statement.digest and step.code_location
+        }
+        for line in sorted(lines):
+            yield f"    from {line}"
+        yield f"    see  e2edebug show {statement.worst_correlation_id}"
+
+
+def statements(engine: Engine, *, since: datetime, how_many: int = 4) -> Iterator[str]:
+    """Say which statements took the most time."""
+    for statement in slowest_statements(engine, since=since, limit=how_many):
+        times = f"{statement.total_ms:,.0f} ms in {statement.count:,} runs, slowest {statement.max_ms:,.1f} ms"
+        yield f"{times}, {statement.component}"
+        yield from _indented(statement.statement, 4, lines=1)
+        if statement.code_location:
+            yield f"    from {statement.code_location}"
+
+
+def errors(engine: Engine, *, since: datetime, how_many: int = 6) -> Iterator[str]:
+    """Say which errors there were, those of one cause together."""
+    found = list_errors(engine, filters=ErrorFilter(since=since), limit=MOST_ERRORS)
+    examples = {error.fingerprint: error for error in found}
+    for fingerprint, count in Counter(error.fingerprint for error in found).most_common(how_many):
+        example = examples[fingerprint]
+        message = example.error_message.strip().partition("\n")[0]
+        yield from _indented(f"{count:>4} x {example.error_type} ({example.component}): {message}", 0, lines=2, hang=7)
+
+
+def _indented(text: str, indent: int, *, lines: int = 3, hang: int = 4) -> list[str]:
+    return textwrap.wrap(
+        " ".join(text.split()),
+        width=WIDTH - 2,
+        initial_indent=" " * indent,
+        subsequent_indent=" " * (indent + hang),
+        max_lines=lines,
+        placeholder=" ...",
+    )

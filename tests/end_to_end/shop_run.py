@@ -1,0 +1,110 @@
+"""One run of the example shop: what is sent, by whom, and the store in which it ought to be found."""
+
+import os
+import random
+import sys
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+SHOP = Path(__file__).resolve().parents[2] / "examples" / "shop"
+sys.path.append(str(SHOP))
+
+import traffic  # noqa: E402  # the line above makes it importable
+from running_shop import RunningShop  # noqa: E402  # as above
+from shop.database import database_from_url  # noqa: E402  # as above
+from traffic import PASSWORD, Report, Shopper  # noqa: E402  # as above
+
+PRODUCTS = 300
+REVIEWS = 4000
+
+__all__ = ["Recording", "Report", "RunningShop", "Sent", "Visitor", "database_from_url", "traffic"]
+
+
+@dataclass
+class Recording:
+    """What was sent to the shop, and the store in which it ought to be found."""
+
+    dialect: str
+    store: sa.Engine
+    report: Report
+    answers: dict[str, "Sent"] = field(default_factory=dict)
+    """The requests that a test looks at one by one, by name."""
+
+    def rows(self, sql: str, **values: Any) -> list[sa.Row[Any]]:
+        """Return what the query finds."""
+        with self.store.connect() as connection:
+            return list(connection.execute(sa.text(sql), values))
+
+    def one(self, sql: str, **values: Any) -> Any:
+        """Return the only value of the only row that the query finds."""
+        ((value,),) = self.rows(sql, **values)
+        return value
+
+
+@dataclass
+class Sent:
+    """One request of ours and its answer."""
+
+    correlation_id: str
+    status: int
+
+
+class Visitor(Shopper):
+    """A shopper without habits, who does what a test says and names each request."""
+
+    def __init__(self, url: str, report: Report) -> None:
+        super().__init__(url, random.Random(1), report, PRODUCTS)
+
+    def ask(self, correlation_id: str | None, method: str, path: str, body: dict[str, Any] | None = None) -> Sent:
+        """Send one request; the answer's X-Correlation-ID is in the result."""
+        self._correlation_id = correlation_id
+        answer = self.send("by hand", method, path, body)
+        return Sent(answer.headers["X-Correlation-ID"], answer.status)
+
+    def log_in_as(self, username: str) -> None:
+        """Log in with a session."""
+        self._correlation_id = None
+        self.send("by hand", "POST", "/api/accounts/login/", {"username": username, "password": PASSWORD})
+
+
+def environment_of_shop(databases: dict[str, str]) -> dict[str, str]:
+    """Return the shop's environment, in which nothing of the machine's own e2edebug settings is left."""
+    ours = {name: "" for name in os.environ if name.startswith(("E2EDEBUG_", "OTEL_", "DATABASE_URL"))}
+    return {**ours, **{name: value for name, value in databases.items() if name != "STORE"}, "PAYMENT_TIMEOUT_S": "0.5"}
+
+
+def send_by_hand(shop: RunningShop, report: Report) -> dict[str, Sent]:
+    """Send one request for each thing that a test looks at."""
+    visitor = Visitor(shop.url, report)
+    answers = {
+        "healthy list": visitor.ask("e2e-healthy-list", "GET", "/api/products/"),
+        "unnamed": visitor.ask(None, "GET", "/api/categories/"),
+        "hostile id": visitor.ask("one two\x1b[31m", "GET", "/api/categories/"),
+        "missing": visitor.ask("e2e-missing", "GET", "/api/products/999999/"),
+    }
+    shop.switch_faults("on", "n_plus_one", "serializer_crash", "payment_timeout")
+    answers["n+1"] = visitor.ask("e2e-n-plus-one", "GET", "/api/products/")
+    answers["crash"] = visitor.ask("e2e-crash-1", "GET", "/api/products/7/")
+    answers["same crash"] = visitor.ask("e2e-crash-2", "GET", "/api/products/7/")
+    visitor.log_in_as("customer3")
+    visitor.ask(None, "POST", "/api/cart/lines/", {"product": 5, "quantity": 1})
+    answers["timeout"] = visitor.ask("e2e-timeout", "POST", "/api/checkout/", {"card_token": "tok_4242"})
+    shop.switch_faults("off", "payment_timeout")
+    visitor.ask(None, "POST", "/api/cart/lines/", {"product": 1, "quantity": 1})
+    answers["paid"] = visitor.ask("e2e-paid", "POST", "/api/checkout/", {"card_token": "tok_4242"})
+    visitor.ask(None, "POST", "/api/cart/lines/", {"product": 1, "quantity": 1})
+    shop.switch_faults("on", "lock_wait")
+    answers["locked"] = visitor.ask("e2e-locked", "POST", "/api/checkout/", {"card_token": "tok_4242"})
+    shop.switch_faults("off", "all")
+    visitor.leave()
+    return answers
+
+
+def add_up(report: Report, more: Report) -> None:
+    """Add what *more* counted to *report*."""
+    report.requests += more.requests
+    for name in ("by_kind", "by_status", "by_kind_and_status", "correlation_ids"):
+        getattr(report, name).update(getattr(more, name))
