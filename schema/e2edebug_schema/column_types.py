@@ -45,6 +45,10 @@ class UtcDateTime(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
+class AsciiString(String):
+    """Text that a column keeps as ASCII; MySQL refuses even to compare such a column with any other text."""
+
+
 def utc_time() -> TypeEngine[datetime]:
     """A moment, always in UTC."""
     return UtcDateTime()
@@ -57,14 +61,14 @@ def row_id() -> TypeEngine[int]:
 
 def fixed_code(length: int) -> TypeEngine[str]:
     """ASCII of one length (hexadecimal ids and digests), compared byte by byte."""
-    return String(length).with_variant(
+    return AsciiString(length).with_variant(
         mysql.CHAR(length, charset="ascii", collation=IDENTIFIER_COLLATION), *SERVER_DIALECTS
     )
 
 
 def code(length: int) -> TypeEngine[str]:
     """ASCII up to *length* (correlation ids, closed sets such as a status), compared byte by byte."""
-    return String(length).with_variant(
+    return AsciiString(length).with_variant(
         mysql.VARCHAR(length, charset="ascii", collation=IDENTIFIER_COLLATION), *SERVER_DIALECTS
     )
 

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, or_, select
 
-from e2edebug_schema.queries.reading import Source, columns_of, reading, to_record
+from e2edebug_schema.queries.reading import Source, columns_of, equals, reading, to_record
 from e2edebug_schema.tables import error_group, error_log
 
 
@@ -97,7 +97,7 @@ def errors_of(source: Source, correlation_id: str, *, limit: int = 1000) -> list
     """Return the errors of the workflow in the order in which they happened."""
     query = (
         select(*columns_of(error_log, Error))
-        .where(error_log.c.correlation_id == correlation_id)
+        .where(equals(error_log.c.correlation_id, correlation_id))
         .order_by(error_log.c.timestamp, error_log.c.id)
         .limit(limit)
     )
@@ -131,7 +131,7 @@ def error_groups(
     columns = error_group.c
     query = select(*columns_of(error_group, ErrorGroup)).where(*_page(columns.last_seen, columns.id, before))
     if status is not None:
-        query = query.where(columns.status == status)
+        query = query.where(equals(columns.status, status))
     if since is not None:
         query = query.where(columns.last_seen >= since)
     query = query.order_by(columns.last_seen.desc(), columns.id.desc()).limit(limit)
@@ -143,7 +143,7 @@ def _conditions(filters: ErrorFilter) -> list[ColumnElement[bool]]:
     names = ("layer", "component", "severity", "error_type", "fingerprint", "service_release", "resolved")
     columns = error_log.c
     conditions: list[ColumnElement[bool]] = [
-        columns[name] == value for name in names if (value := getattr(filters, name)) is not None
+        equals(columns[name], value) for name in names if (value := getattr(filters, name)) is not None
     ]
     if filters.since is not None:
         conditions.append(columns.timestamp >= filters.since)

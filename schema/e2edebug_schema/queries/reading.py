@@ -6,8 +6,9 @@ from contextlib import contextmanager
 from dataclasses import fields
 from typing import Any, TypeVar
 
-from sqlalchemy import Column, Connection, Engine, Row, Table
+from sqlalchemy import Column, ColumnElement, Connection, Engine, Row, Table, false
 
+from e2edebug_schema.column_types import AsciiString
 from e2edebug_schema.engine import READ_ONLY_OPTION
 
 Source = Engine | Connection
@@ -24,6 +25,13 @@ def reading(source: Source) -> Iterator[Connection]:
         return
     with source.connect() as connection:
         yield connection.execution_options(**{READ_ONLY_OPTION: True})
+
+
+def equals(column: ColumnElement[Any], value: object) -> ColumnElement[bool]:
+    """Return the condition that *column* holds *value*, which may be any text that a person typed."""
+    if isinstance(column.type, AsciiString) and isinstance(value, str) and not value.isascii():
+        return false()
+    return column == value
 
 
 def columns_of(table: Table, record_type: type) -> list[Column[Any]]:

@@ -7,7 +7,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
-from e2edebug_schema.queries.reading import Source, columns_of, reading, to_record
+from e2edebug_schema.queries.reading import Source, columns_of, equals, reading, to_record
 from e2edebug_schema.tables import trace_step, workflow_session
 
 SHORTEST_PREFIX: Final = 6
@@ -106,7 +106,7 @@ def find_session(source: Source, reference: str) -> Session | None:
     reference = reference.strip()
     with reading(source) as connection:
         return (
-            _one(connection, workflow_session.c.correlation_id == reference)
+            _one(connection, equals(workflow_session.c.correlation_id, reference))
             or _by_trace(connection, reference.replace("-", "").lower())
             or _by_prefix(connection, reference)
         )
@@ -117,7 +117,7 @@ def _conditions(filters: SessionFilter) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     for name in ("workflow_type", "status", "service", "service_release"):
         if (value := getattr(filters, name)) is not None:
-            conditions.append(columns[name] == value)
+            conditions.append(equals(columns[name], value))
     if filters.user is not None:
         conditions.append(or_(columns.user_id == filters.user, columns.user_label == filters.user))
     if filters.since is not None:

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import Row, Select, select
 
 from e2edebug_schema.histogram import Histogram
-from e2edebug_schema.queries.reading import Source, columns_of, reading, to_record
+from e2edebug_schema.queries.reading import Source, columns_of, equals, reading, to_record
 from e2edebug_schema.tables import performance_snapshot
 
 
@@ -198,4 +198,4 @@ def _restricted(
     if until is not None:
         query = query.where(columns.timestamp < until)
     wanted = {"metric_name": metric_name, "layer": layer, "component": component, "service": service}
-    return query.where(*(columns[name] == value for name, value in wanted.items() if value is not None))
+    return query.where(*(equals(columns[name], value) for name, value in wanted.items() if value is not None))

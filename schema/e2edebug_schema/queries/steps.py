@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, select
 
-from e2edebug_schema.queries.reading import Source, columns_of, reading, to_record
+from e2edebug_schema.queries.reading import Source, columns_of, equals, reading, to_record
 from e2edebug_schema.tables import trace_step, workflow_session
 
 MOST_STEPS: Final = 50_000
@@ -47,7 +47,7 @@ def steps_of(source: Source, correlation_id: str, *, limit: int = MOST_STEPS) ->
     with reading(source) as connection:
         query = (
             select(*columns_of(trace_step, Step))
-            .where(trace_step.c.correlation_id == correlation_id, *_time_bounds(connection, correlation_id))
+            .where(equals(trace_step.c.correlation_id, correlation_id), *_time_bounds(connection, correlation_id))
             .order_by(trace_step.c.start_time, trace_step.c.id)
             .limit(limit)
         )
@@ -61,7 +61,9 @@ def _time_bounds(connection: Connection, correlation_id: str) -> list[Any]:
     """
     columns = workflow_session.c
     found = connection.execute(
-        select(columns.start_time, columns.end_time, columns.status).where(columns.correlation_id == correlation_id)
+        select(columns.start_time, columns.end_time, columns.status).where(
+            equals(columns.correlation_id, correlation_id)
+        )
     ).first()
     if found is None:
         return []
