@@ -1,0 +1,116 @@
+"""Traced connections of drivers in C (sqlite3, psycopg, psycopg2), whose functions take nothing but their own types.
+
+So the connection is one of theirs, and its cursors are of a subclass of their class.
+"""
+
+from collections.abc import Callable
+from functools import cache
+from typing import Any, Final
+
+from e2edebug_instrumentation.database.driver_integration import TracedIntegration
+from e2edebug_instrumentation.database.query_span import DatabaseTarget, database_target
+
+_EXECUTING_METHODS: Final = ("execute", "executemany", "executescript", "callproc")
+_INTEGRATION: Final = "_e2edebug_integration"
+_POSITION_OF_FACTORY: Final = 5
+"""Of sqlite3.connect()'s arguments."""
+
+
+class PsycopgIntegration(TracedIntegration):
+    """For psycopg and psycopg2: a connection makes its cursors from its `cursor_factory`."""
+
+    def connect(self, connect_method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[Any, Any]) -> Any:
+        """Return the driver's connection with traced cursors. Its commits are not visible."""
+        connection = connect_method(*args, **kwargs)
+        self.target = self.target_of(getattr(connection, "info", connection))
+        base = connection.cursor_factory
+        if base is None:  # psycopg2 means its own default
+            base = self.connect_module.extensions.cursor  # type: ignore[union-attr] # the driver's module
+        connection.cursor_factory = _traced_cursor_class(base, lambda _cursor: self)
+        return connection
+
+
+class SQLiteIntegration(TracedIntegration):
+    """For sqlite3: the connection's class comes in by `factory`; its shortcuts call cursor(), though in C."""
+
+    def target_from(self, args: tuple[Any, ...], kwargs: dict[Any, Any]) -> DatabaseTarget:
+        """Return the database of a file name."""
+        return database_target(system="sqlite", namespace=args[0] if args else kwargs.get("database"))
+
+    def connect(self, connect_method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[Any, Any]) -> Any:
+        """Return a connection of a subclass of the class that the application asked for."""
+        if len(args) > _POSITION_OF_FACTORY:
+            before, base, behind = args[:_POSITION_OF_FACTORY], args[_POSITION_OF_FACTORY], args[6:]
+            args = (*before, _traced_connection_class(base), *behind)
+        else:
+            base = kwargs.get("factory") or self.connect_module.Connection  # type: ignore[union-attr] # as above
+            kwargs = {**kwargs, "factory": _traced_connection_class(base)}
+        connection = connect_method(*args, **kwargs)
+        if hasattr(connection, "__dict__"):
+            connection.__dict__[_INTEGRATION] = self
+        return connection
+
+
+@cache
+def _traced_connection_class(base: Any) -> Any:
+    if not isinstance(base, type):
+        return base  # a function that makes connections: what it makes is its own affair
+    traced_class: Any
+
+    def cursor(self: Any, factory: Any = None) -> Any:
+        plain = super(traced_class, self).cursor
+        if factory is None:
+            import sqlite3
+
+            factory = sqlite3.Cursor
+        return plain(_traced_sqlite_cursor(factory) if isinstance(factory, type) else factory)
+
+    def command(operation: str, name: str) -> Callable[..., Any]:
+        def run(self: Any) -> Any:
+            method = getattr(super(traced_class, self), name)
+            integration = self.__dict__.get(_INTEGRATION)
+            if integration is None or not self.in_transaction:
+                return method()
+            return integration.run_command(operation, method)
+
+        return run
+
+    def leave(self: Any, error_type: Any, error: Any, stack: Any) -> Any:
+        method = super(traced_class, self).__exit__
+        integration = self.__dict__.get(_INTEGRATION)
+        if integration is None or not self.in_transaction:
+            return method(error_type, error, stack)
+        return integration.run_command("ROLLBACK" if error_type else "COMMIT", method, error_type, error, stack)
+
+    members = {
+        "cursor": cursor,
+        "commit": command("COMMIT", "commit"),
+        "rollback": command("ROLLBACK", "rollback"),
+        "__exit__": leave,
+        "__module__": base.__module__,
+    }
+    traced_class = type(base.__name__, (base,), members)
+    return traced_class
+
+
+@cache
+def _traced_sqlite_cursor(base: type) -> type:
+    return _traced_cursor_class(base, lambda cursor: cursor.connection.__dict__.get(_INTEGRATION))
+
+
+def _traced_cursor_class(base: type, integration_of: Callable[[Any], TracedIntegration | None]) -> type:
+    traced_class: Any
+
+    def traced(name: str) -> Callable[..., Any]:
+        def execute(self: Any, *args: Any, **kwargs: Any) -> Any:
+            method = getattr(super(traced_class, self), name)
+            integration = integration_of(self)
+            if integration is None:
+                return method(*args, **kwargs)
+            return integration.execute(self, method, *args, **kwargs)
+
+        return execute
+
+    members: dict[str, Any] = {name: traced(name) for name in _EXECUTING_METHODS if hasattr(base, name)}
+    traced_class = type(base.__name__, (base,), {**members, "__module__": base.__module__})
+    return traced_class  # type: ignore[no-any-return] # Any, because super() must not look into it
