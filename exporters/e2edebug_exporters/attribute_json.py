@@ -29,17 +29,25 @@ Facts = dict[str, Any]
 class AttributePlan:
     """What is done with the values of one attribute name."""
 
-    __slots__ = ("fragments", "is_column", "is_fact", "is_old", "is_ordinary", "name", "prefix", "treatment")
+    __slots__ = ("fragments", "handling", "name", "prefix", "treatment")
 
-    def __init__(self, name: str, *, is_old: bool, treatment: Treatment, is_hidden: bool) -> None:
+    def __init__(self, name: str, *, handling: int, treatment: Treatment) -> None:
         self.name = name
         self.prefix = quote(name) + ":"
-        self.is_old = is_old
+        self.handling = handling
         self.treatment = treatment
-        self.is_column = name in COLUMN_FACTS or is_hidden
-        self.is_fact = (name in COLUMN_FACTS or name in MAPPING_FACTS) and not is_hidden
-        self.is_ordinary = not (is_old or self.is_fact or self.is_column or treatment is Treatment.SECRET)
         self.fragments: dict[str, str] = {}
+
+
+# Plain integers, ordered by how often they occur: an enum member costs an attribute look-up per attribute of each span.
+_SHOWN: Final = 0
+_COLUMN: Final = 1
+_FACT: Final = 2
+_SECRET: Final = 3
+_HIDDEN: Final = 4
+_TARGET: Final = 5
+_OLD: Final = 6
+"""Added to one of the others: an old name gives way to the new one."""
 
 
 class AttributeEncoder:
@@ -70,22 +78,25 @@ class AttributeEncoder:
             plan = plans.get(key)
             if plan is None:
                 plan = self._make_plan(key, plans, of_server=of_server)
-            if not plan.is_ordinary:
-                name = plan.name
-                if plan.is_old and (name in facts or name in parts):
+            handling = plan.handling
+            if handling:
+                if handling >= _OLD:
+                    if plan.name in facts or plan.name in parts:
+                        continue
+                    handling -= _OLD
+                if handling == _COLUMN:
+                    facts[plan.name] = value
                     continue
-                if name == TARGET:
-                    self._read_target(value, facts, parts)
-                    continue
-                if plan.is_fact:
-                    facts[name] = value
-                if plan.is_column:
+                if handling == _FACT:
+                    facts[plan.name] = value
+                elif handling != _SHOWN:
+                    self._read_guarded(handling, plan, value, facts, parts)
                     continue
             if type(value) is str:
                 fragment = plan.fragments.get(value)
-                if fragment is None:
-                    fragment = self._fragment(plan, value)
-                parts[plan.name] = fragment
+                parts[plan.name] = self._fragment(plan, value) if fragment is None else fragment
+            elif type(value) is int and -_SURE_INTEGER < value < _SURE_INTEGER:
+                parts[plan.name] = plan.prefix + repr(value)
             else:
                 parts[plan.name] = plan.prefix + self._other_value(plan, value)
 
@@ -136,18 +147,35 @@ class AttributeEncoder:
             plans.clear()
         new_names = NEW_NAMES_ON_SERVERS if of_server else NEW_NAMES
         name = new_names.get(key, key)
+        treatment = self._redactor.treatment(name)
         plan = AttributePlan(
             self.key(name),
-            is_old=name != key or key == TARGET,
-            treatment=self._redactor.treatment(name),
-            is_hidden=name == CLIENT_ADDRESS and not self._captures_client_address,
+            handling=self._handling(name, treatment) + (_OLD if name != key else 0),
+            treatment=treatment,
         )
         plans[key] = plan
         return plan
 
+    def _handling(self, name: str, treatment: Treatment) -> int:
+        if name == CLIENT_ADDRESS and not self._captures_client_address:
+            return _HIDDEN
+        if name in COLUMN_FACTS:
+            return _COLUMN
+        if treatment is Treatment.SECRET:
+            return _SECRET
+        if name == TARGET:
+            return _TARGET
+        return _FACT if name in MAPPING_FACTS else _SHOWN
+
+    def _read_guarded(
+        self, handling: int, plan: AttributePlan, value: Any, facts: Facts, parts: dict[str, str]
+    ) -> None:
+        if handling == _SECRET:
+            parts[plan.name] = plan.prefix + _JSON_MASK
+        elif handling == _TARGET:
+            self._read_target(value, facts, parts)
+
     def _fragment(self, plan: AttributePlan, value: str) -> str:
-        if plan.treatment is Treatment.SECRET:
-            return plan.prefix + _JSON_MASK
         fragment = plan.prefix + quote(self.text(value, plan.treatment))
         if len(value) <= _LONGEST_REMEMBERED_TEXT:
             self._remembered_chars += len(value) + len(fragment)
@@ -163,10 +191,6 @@ class AttributeEncoder:
         self._remembered_chars = 0
 
     def _other_value(self, plan: AttributePlan, value: Any) -> str:
-        if plan.treatment is Treatment.SECRET:
-            return _JSON_MASK
-        if type(value) is int and -_SURE_INTEGER < value < _SURE_INTEGER:
-            return repr(value)
         if value is True or value is False:
             return "true" if value else "false"
         if type(value) is float and value - value == 0.0:

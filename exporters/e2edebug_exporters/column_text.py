@@ -12,20 +12,25 @@ class ColumnText:
     def __init__(self, redactor: Redactor, sanitizer: Sanitizer) -> None:
         self._redactor = redactor
         self._sanitizer = sanitizer
-        self._names: dict[tuple[str, int], str] = {}
+        self._names: dict[int, dict[str, str]] = {}
 
     def name(self, value: Any, limit: int) -> str:
         """Return *value* for a column that is compared and grouped by."""
+        names = self.names(limit)
         text = value if type(value) is str else self._sanitizer.as_text(value)
-        key = (text, limit)
-        known = self._names.get(key)
-        if known is None:
-            known = self._sanitizer.name(self._redacted(text, limit), limit)
-            if len(text) <= _LONGEST_REMEMBERED:
-                if len(self._names) >= _MOST_REMEMBERED:
-                    self._names.clear()
-                self._names[key] = known
-        return known
+        known = names.get(text)
+        if known is not None:
+            return known
+        shown = self._sanitizer.name(self._redacted(text, limit), limit)
+        if len(text) <= _LONGEST_REMEMBERED:
+            if len(names) >= _MOST_REMEMBERED:
+                names.clear()
+            names[text] = shown
+        return shown
+
+    def names(self, limit: int) -> dict[str, str]:
+        """Return the names of this length made so far, by what they were made of: for look-ups on the hot path."""
+        return self._names.setdefault(limit, {})
 
     def optional_name(self, value: Any, limit: int) -> str | None:
         """Return `name(value)`, or None for nothing."""

@@ -55,11 +55,12 @@ class LayerResolver:
         self._known: dict[int, str] = {}
         self._serving_resources: set[int] = set()
 
-    def layer(self, span: ReadableSpan, attributes: Mapping[str, Any], index: SpanIndex) -> str:
-        """Return the layer of *span*; *index*: the batch it came in."""
+    def layer(
+        self, span: ReadableSpan, attributes: Mapping[str, Any], index: SpanIndex, *, scope: str, language: str
+    ) -> str:
+        """Return the layer of *span*; *index*: the batch it came in. scope, language: as in own_layer()."""
         kind = span.kind
-        scope = span.instrumentation_scope
-        layer = own_layer(kind, attributes, scope.name if scope is not None else "", language_of(span.resource))
+        layer = own_layer(kind, attributes, scope, language)
         if layer is None:
             layer = self._layer_of_ancestor(span, index)
         elif kind is SpanKind.SERVER:
@@ -91,8 +92,11 @@ class LayerResolver:
                 self._remember(ahead, layer)
                 return layer
             span = ahead
-        # The parent is still running, in this process. Where requests are answered it is most likely one of them.
-        return "api" if id(span.resource) in self._serving_resources else DEFAULT_LAYER
+        return self.layer_of_running(span.resource)
+
+    def layer_of_running(self, resource: Resource | None) -> str:
+        """Return the likely layer of a span that has not ended: where requests are answered, it is one of them."""
+        return "api" if id(resource) in self._serving_resources else DEFAULT_LAYER
 
     def _remember(self, span: ReadableSpan, layer: str) -> None:
         context = span.context

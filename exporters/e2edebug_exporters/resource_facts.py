@@ -8,6 +8,7 @@ from opentelemetry.sdk.resources import Resource
 from e2edebug_exporters.attribute_json import AttributeEncoder
 from e2edebug_exporters.column_limits import column_limits
 from e2edebug_exporters.column_text import ColumnText
+from e2edebug_exporters.layers import language_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,6 +18,8 @@ class ResourceFacts:
     service: str
     release: str | None
     instance: str
+    language: str
+    """`telemetry.sdk.language`: `python`, `webjs`, `nodejs`."""
     essentials: dict[str, str]
 
 
@@ -50,12 +53,13 @@ class ResourceReader:
             service=self._texts.name(attributes.get("service.name") or UNKNOWN_SERVICE, limits.step["service"]),
             release=self._texts.optional_name(attributes.get("service.version"), limits.session["service_release"]),
             instance=self._texts.name(attributes.get("service.instance.id", ""), limits.snapshot["service_instance"]),
+            language=language_of(resource),
             essentials=parts,
         )
 
 
 UNKNOWN_SERVICE: Final = "unknown_service"
-_NO_FACTS: Final = ResourceFacts(UNKNOWN_SERVICE, None, "", {})
+_NO_FACTS: Final = ResourceFacts(UNKNOWN_SERVICE, None, "", "", {})
 _MOST_REMEMBERED: Final = 64
 _ESSENTIALS: Final = (
     "service.namespace",

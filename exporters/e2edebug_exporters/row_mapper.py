@@ -1,6 +1,5 @@
 """OpenTelemetry objects become rows: the one door from the SDK's types to the store's."""
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from typing import Final
@@ -11,17 +10,17 @@ from opentelemetry.sdk.trace import ReadableSpan
 
 from e2edebug.policy.config_values import WorkflowRule
 from e2edebug.policy.redaction import Redactor
+from e2edebug.policy.self_report import internal_error
 from e2edebug_exporters.attribute_json import AttributeEncoder
 from e2edebug_exporters.column_text import ColumnText
+from e2edebug_exporters.error_mapping import ErrorMapper
 from e2edebug_exporters.layers import LayerResolver
 from e2edebug_exporters.resource_facts import ResourceReader
-from e2edebug_exporters.rows import RowBatch
+from e2edebug_exporters.rows import ErrorRow, RowBatch
 from e2edebug_exporters.sanitize import Sanitizer
 from e2edebug_exporters.session_facts import SessionReader
 from e2edebug_exporters.span_reading import SpanIndex
 from e2edebug_exporters.step_mapping import StepMapper
-
-_logger = logging.getLogger("e2edebug")
 
 UNMAPPABLE: Final = "unmappable"
 """In `RowMapper.sanitised`: items that became no row, because of a bug of ours or an object that breaks when read."""
@@ -58,6 +57,15 @@ class RowMapper:
             layers=layers,
             value_max_bytes=value_max_bytes,
         )
+        self._errors = ErrorMapper(
+            texts=texts,
+            encoder=encoder,
+            sanitizer=sanitizer,
+            resources=resources,
+            layers=layers,
+            steps=self._steps,
+            captures_client_address=capture_client_address,
+        )
         self.sanitised: Counter[str] = sanitizer.counts
         """How often something had to be changed so that the store takes it, by reason."""
 
@@ -68,15 +76,19 @@ class RowMapper:
         request from them.
         """
         index = SpanIndex(spans)
+        errors: dict[str, ErrorRow] = {}
         failed = 0
         for span in spans:
             try:
-                mapped = self._steps.map(span, index)
-            except Exception:  # the edge: one broken object must not take the batch with it
+                row, facts, resource = self._steps.map(span, index)
+                batch.steps.append(row)
+                if span._events:
+                    for error in self._errors.of_span(span, row, facts, resource, index):
+                        _keep_earliest(errors, error)
+            except Exception as error:  # noqa: BLE001 - the edge: one broken object must not take the batch with it
                 failed += 1
-                self._count_unmappable()
-                continue
-            batch.steps.append(mapped.row)
+                self._count_unmappable("map a span", error)
+        batch.errors.extend(errors.values())
         return failed
 
     def add_span(self, batch: RowBatch, span: ReadableSpan) -> bool:
@@ -85,13 +97,26 @@ class RowMapper:
 
     def add_log(self, batch: RowBatch, record: ReadableLogRecord) -> bool:
         """Append an error's row if *record* tells of one. Returns whether it was understood."""
+        try:
+            row = self._errors.of_log(record)
+        except Exception as error:  # noqa: BLE001 - the edge, as above
+            self._count_unmappable("map a log record", error)
+            return False
+        if row is not None:
+            batch.errors.append(row)
         return True
 
     def add_metrics(self, batch: RowBatch, data: MetricsData) -> int:
         """Append one row per data point. Returns how many points became no row."""
         return 0
 
-    def _count_unmappable(self) -> None:
+    def _count_unmappable(self, where: str, error: Exception) -> None:
         self.sanitised[UNMAPPABLE] += 1
-        if self.sanitised[UNMAPPABLE] == 1:
-            _logger.warning("e2edebug: an item could not be turned into a row and was dropped", exc_info=True)
+        internal_error(where, error)
+
+
+def _keep_earliest(errors: dict[str, ErrorRow], error: ErrorRow) -> None:
+    """Of the copies of one exception the earliest stays: spans record it from the inside out."""
+    known = errors.get(error.event_key)
+    if known is None or error.timestamp < known.timestamp:
+        errors[error.event_key] = error

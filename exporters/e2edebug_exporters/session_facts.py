@@ -24,6 +24,11 @@ _TELLING: Final = frozenset(
 )
 
 
+def tells_of_workflow(facts: Facts) -> bool:
+    """Tell whether a span that is no root says something of its workflow all the same."""
+    return not _TELLING.isdisjoint(facts)
+
+
 class SessionReader:
     """Reads session facts off spans."""
 
@@ -35,10 +40,8 @@ class SessionReader:
 
     def read(
         self, facts: Facts, *, is_root: bool, step_status: str, span_name: str, operation: str, release: str | None
-    ) -> SessionFacts | None:
-        """Return what the span says of its workflow; None when it is just one of the steps."""
-        if not is_root and _TELLING.isdisjoint(facts):
-            return None
+    ) -> SessionFacts:
+        """Return what a root, or a span that `tells_of_workflow`, says of its workflow."""
         limits = column_limits().session
         text = self._texts
         explicit = facts.get(names.WORKFLOW_STATUS)

@@ -3,10 +3,10 @@
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 
 from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.trace import Link, SpanKind, StatusCode
+from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 
 from e2edebug.policy import attributes as names
 from e2edebug.policy import correlation_id
@@ -17,11 +17,11 @@ from e2edebug_exporters.column_text import ColumnText
 from e2edebug_exporters.layers import LayerResolver
 from e2edebug_exporters.resource_facts import ResourceFacts, ResourceReader
 from e2edebug_exporters.rows import StepRow
-from e2edebug_exporters.sanitize import ROOM_FOR_SECRETS, Sanitizer, cut
-from e2edebug_exporters.session_facts import SessionReader
+from e2edebug_exporters.sanitize import ROOM_FOR_SECRETS, Sanitizer, cut, cut_mark
+from e2edebug_exporters.session_facts import SessionReader, tells_of_workflow
 from e2edebug_exporters.span_reading import SpanIndex, plain_mapping, raw_attributes
 from e2edebug_exporters.step_naming import code_location_of, component_of, operation_of
-from e2edebug_exporters.time_text import EARLIEST, is_storable, time_text
+from e2edebug_exporters.time_text import EARLIEST, END_OF_TIME_UNIX_NS, is_storable, time_text
 
 EVENTS: Final = "otel.events"
 LINKS: Final = "otel.links"
@@ -29,12 +29,8 @@ DROPPED: Final = "otel.dropped"
 SANITISED: Final = "e2edebug.sanitised"
 
 
-class MappedSpan(NamedTuple):
-    """A step's row, and what its errors take over from it."""
-
-    row: StepRow
-    facts: Facts
-    resource: ResourceFacts
+MappedSpan = tuple[StepRow, Facts, ResourceFacts]
+"""A step's row, and what its errors take over from it."""
 
 
 class StepMapper:
@@ -59,73 +55,91 @@ class StepMapper:
         self._layers = layers
         self._value_max_bytes = value_max_bytes
         self._limits = column_limits().step
+        self._components = texts.names(self._limits["component"])
+        self._operations = texts.names(self._limits["operation"])
+        self._locations = texts.names(self._limits["code_location"])
+        self._statements: dict[str, Statement] = {}
+        self._last_parent: tuple[int, str] = (-1, "")
         self._last_trace: tuple[int, str, str] = (-1, "", "")
-        self._accepted: dict[str, str | None] = {}
+        self._accepted: dict[str, str] = {}
+        self._correlations: dict[int, str] = {}
 
     def map(self, span: ReadableSpan, index: SpanIndex) -> MappedSpan:
-        """Return the row of *span*; *index*: the batch it came in."""
+        """Return the row of *span*, and what its errors take over. *index*: the batch it came in."""
         kind = span.kind
+        name = span.name
+        parent = span.parent
+        span_status = span.status
+        instrumentation = span.instrumentation_scope
+        scope = instrumentation.name if instrumentation is not None else ""
         attributes = raw_attributes(span)
         facts: Facts = {}
         parts: dict[str, str] = {}
         self._encoder.read(attributes, of_server=kind is SpanKind.SERVER, facts=facts, parts=parts)
         resource = self._resources.facts(span.resource)
-        layer = self._layers.layer(span, attributes, index)
-        statement = self._statement(facts, parts, layer) if "db.query.text" in facts else None
-        name = span.name
-        scope = span.instrumentation_scope
-        limits = self._limits
-        component = self._texts.name(
-            component_of(
-                layer,
-                facts,
-                table=statement.table if statement is not None else "",
-                span_name=name,
-                scope=scope.name if scope is not None else "",
-            ),
-            limits["component"],
-        )
-        operation = self._texts.name(
-            operation_of(layer, facts, verb=statement.operation if statement is not None else "", span_name=name),
-            limits["operation"],
-        )
+        layer = self._layers.layer(span, attributes, index, scope=scope, language=resource.language)
+
+        verb = table = ""
+        text = digest = None
+        if "db.query.text" in facts:
+            statement = self._statement(facts, parts, layer)
+            verb, table = statement.operation, statement.table
+            if layer == "database":
+                text = statement.text
+                digest = self._digest(facts) or statement.digest
+        component = component_of(layer, facts, table, name, scope)
+        component = self._components.get(component) or self._texts.name(component, self._limits["component"])
+        operation = operation_of(layer, facts, verb, name)
+        operation = self._operations.get(operation) or self._texts.name(operation, self._limits["operation"])
+
         trace_id, span_id, derived_id = self._ids(span)
         start_time, end_time, duration_ms = self._times(span, parts)
-        status = _status_of(span, facts, kind)
-        parent = span.parent
+        status = _status_of(span, span_status, facts)
+        session_facts = None
         is_root = parent is None or parent.is_remote
-        description = span.status.description
         if is_root:
             parts.update(resource.essentials)
-        row = StepRow(
-            correlation_id=self._accept(facts.get(names.CORRELATION_ID)) or derived_id,
-            trace_id=trace_id,
-            span_id=span_id,
-            parent_span_id=f"{parent.span_id & _SPAN_ID_BITS:016x}" if parent is not None and parent.span_id else None,
-            layer=layer,
-            component=component,
-            operation=operation,
-            kind=_KINDS.get(kind, "internal"),
-            service=resource.service,
-            start_time=start_time,
-            end_time=end_time,
-            duration_ms=duration_ms,
-            status=status,
-            status_message=self._status_message(description) if description else "",
-            statement=statement.text if statement is not None and layer == "database" else None,
-            statement_digest=self._digest(facts, statement) if layer == "database" else None,
-            code_location=self._code_location(facts),
-            metadata=self._metadata(span, facts, parts),
-            session_facts=self._sessions.read(
+        if is_root or tells_of_workflow(facts):
+            session_facts = self._sessions.read(
                 facts,
                 is_root=is_root,
                 step_status=status,
                 span_name=name,
                 operation=operation,
                 release=resource.release,
-            ),
+            )
+        correlation = self._accept(facts.get(names.CORRELATION_ID))
+        if correlation is None:
+            correlation = derived_id
+        elif is_root:
+            self._note_correlation(span, correlation)
+        # By position: 19 keyword arguments would cost a microsecond. The order is that of StepRow.
+        row = StepRow(
+            correlation,
+            trace_id,
+            span_id,
+            self._parent_id(parent),
+            layer,
+            component,
+            operation,
+            _KINDS.get(kind, "internal"),
+            resource.service,
+            start_time,
+            end_time,
+            duration_ms,
+            status,
+            self._status_message(span_status.description) if span_status.description else "",
+            text,
+            digest,
+            self._code_location(facts),
+            self._metadata(span, facts, parts),
+            session_facts,
         )
-        return MappedSpan(row, facts, resource)
+        return row, facts, resource
+
+    def correlation_of_trace(self, trace_id: int) -> str:
+        """Return the correlation id that the last spans of this trace had, else the one made of its trace id."""
+        return self._correlations.get(trace_id) or correlation_id.from_trace_id(trace_id & _TRACE_ID_BITS)
 
     def _ids(self, span: ReadableSpan) -> tuple[str, str, str]:
         """Trace id, span id, and the correlation id of a workflow that has no other."""
@@ -148,26 +162,40 @@ class StepMapper:
         span_id = f"{context.span_id & _SPAN_ID_BITS:016x}" if context is not None and context.span_id else digest[:16]
         return f"{trace_id & _TRACE_ID_BITS:032x}", span_id, correlation_id.from_trace_id(trace_id & _TRACE_ID_BITS)
 
+    def _note_correlation(self, span: ReadableSpan, correlation: str) -> None:
+        if span.context is not None:
+            if len(self._correlations) >= _MOST_REMEMBERED:
+                self._correlations.clear()
+            self._correlations[span.context.trace_id] = correlation
+
+    def _parent_id(self, parent: SpanContext | None) -> str | None:
+        if parent is None or not parent.span_id:
+            return None
+        known = self._last_parent
+        if known[0] != parent.span_id:
+            known = self._last_parent = (parent.span_id, f"{parent.span_id & _SPAN_ID_BITS:016x}")
+        return known[1]
+
     def _accept(self, value: object) -> str | None:
         if type(value) is not str:
             return None
-        if value in self._accepted:
-            return self._accepted[value]
-        accepted = correlation_id.accept(value)
+        accepted = self._accepted.get(value)
         if accepted is None:
-            self._sanitizer.counts["correlation id"] += 1
-            return None
-        if len(self._accepted) >= _MOST_REMEMBERED:
-            self._accepted.clear()
-        self._accepted[value] = accepted
+            accepted = correlation_id.accept(value)
+            if accepted is None:
+                self._sanitizer.counts["correlation id"] += 1
+                return None
+            if len(self._accepted) >= _MOST_REMEMBERED:
+                self._accepted.clear()
+            self._accepted[value] = accepted
         return accepted
 
     def _times(self, span: ReadableSpan, parts: dict[str, str]) -> tuple[str, str | None, float | None]:
         start, end = span.start_time, span.end_time
-        if is_storable(start) and is_storable(end) and end >= start:  # type: ignore[operator]  # is_storable excludes None
-            return time_text(start), time_text(end), (end - start) / 1e6  # type: ignore[arg-type, operator]  # as above
-        if is_storable(start) and end is None:
-            return time_text(start), None, None  # type: ignore[arg-type]  # as above
+        if start is not None and end is not None and 0 < start <= end < END_OF_TIME_UNIX_NS:
+            return time_text(start), time_text(end), (end - start) / 1e6
+        if start is not None and end is None and is_storable(start):
+            return time_text(start), None, None
         return self._mended_times(span, parts)
 
     def _mended_times(self, span: ReadableSpan, parts: dict[str, str]) -> tuple[str, str | None, float | None]:
@@ -186,54 +214,70 @@ class StepMapper:
         finish = end if is_storable(end) and end >= begin else begin
         return time_text(begin), time_text(finish), (finish - begin) / 1e6
 
-    def _statement(self, facts: Facts, parts: dict[str, str], layer: str) -> Statement | None:
+    def _statement(self, facts: Facts, parts: dict[str, str], layer: str) -> Statement:
         sql = facts["db.query.text"]
-        if not isinstance(sql, str):
-            return None
+        if type(sql) is not str:
+            sql = self._sanitizer.as_text(sql)
+        known = self._statements.get(sql)
+        if known is not None and layer == "database":
+            return known
         is_cut = len(sql) > self._value_max_bytes
-        sql = sql[: self._value_max_bytes] if is_cut else sql
-        if layer == "cache":
+        beginning = self._sanitizer.clean(sql[: self._value_max_bytes] if is_cut else sql)
+        if layer != "database":
             # `SET user:1 <value>`: a command's arguments are keys and values, so only the command is shown.
-            command = self._texts.name(sql.split(None, 1)[0] if sql.strip() else "", _LONGEST_COMMAND)
+            command = self._texts.name(beginning.split(None, 1)[0] if beginning.strip() else "", _LONGEST_COMMAND)
             parts["db.query.text"] = '"db.query.text":' + quote(command)
             return Statement(command, "", command.upper(), "")
-        described = describe_statement(self._sanitizer.clean(sql), is_cut=is_cut)
+        described = describe_statement(beginning, is_cut=is_cut)
         if is_cut:
             self._sanitizer.counts["cut"] += 1
-            described = described._replace(text=f"{described.text}…[cut, {len(facts['db.query.text'])} chars]")
+            return described._replace(text=described.text + cut_mark(len(sql)))
+        if len(sql) <= _LONGEST_REMEMBERED_STATEMENT:
+            if len(self._statements) >= _MOST_REMEMBERED_STATEMENTS:
+                self._statements.clear()
+            self._statements[sql] = described
         return described
 
-    def _digest(self, facts: Facts, statement: Statement | None) -> str | None:
+    def _digest(self, facts: Facts) -> str | None:
+        """The digest made at capture, from the whole statement; the exporter may only see a part of it."""
         digest = facts.get(names.STATEMENT_DIGEST)
         if type(digest) is str and len(digest) == _DIGEST_LENGTH and digest.isalnum() and digest.isascii():
             return digest
-        return statement.digest if statement is not None and statement.digest else None
+        return None
 
     def _code_location(self, facts: Facts) -> str | None:
         location = code_location_of(facts)
-        return None if location is None else self._texts.name(location, self._limits["code_location"])
+        if location is None:
+            return None
+        return self._locations.get(location) or self._texts.name(location, self._limits["code_location"])
 
     def _status_message(self, description: str) -> str:
         error_type, colon, _ = description[:_LONGEST_COMMAND].partition(": ")
         return self._texts.error_message(description, self._limits["status_message"], error_type if colon else "")
 
     def _metadata(self, span: ReadableSpan, facts: Facts, parts: dict[str, str]) -> str:
-        given = facts.get(names.METADATA)
-        if given is not None:
-            self._add_given(given, parts)
+        dropped = span.dropped_attributes
         if span._events:
+            dropped += span.dropped_events
             parts[EVENTS] = f'"{EVENTS}":{self._events(span.events)}'
         if span._links:
             parts[LINKS] = f'"{LINKS}":{self._links(span.links)}'
-        dropped = span.dropped_attributes + span.dropped_events + span.dropped_links
+            dropped += span.dropped_links
         if dropped:
             parts[DROPPED] = f'"{DROPPED}":{dropped}'
+        return self.finished_metadata(facts, parts)
+
+    def finished_metadata(self, facts: Facts, parts: dict[str, str]) -> str:
+        """Return the metadata column: the fragments, the user's own metadata, and what had to be changed in it."""
+        given = facts.get(names.METADATA)
+        if given is not None:
+            self._add_given(given, parts)
         if self._encoder.notes:
             parts[SANITISED] = f'"{SANITISED}":{self._encoder.value(self._encoder.notes)}'
             self._encoder.notes = {}
-        return self.object_of(parts)
+        return self._object_of(parts)
 
-    def object_of(self, parts: dict[str, str]) -> str:
+    def _object_of(self, parts: dict[str, str]) -> str:
         """Return the JSON object of the fragments, as many of them as fit in four values' length."""
         text = "{" + ",".join(parts.values()) + "}"
         most = _MOST_VALUES * self._value_max_bytes
@@ -289,14 +333,14 @@ class StepMapper:
         return "[" + ",".join(shown) + "]"
 
 
-def _status_of(span: ReadableSpan, facts: Facts, kind: SpanKind) -> str:
+def _status_of(span: ReadableSpan, status: Status, facts: Facts) -> str:
     if facts.get(names.SKIPPED) is True:
         return "skipped"
     if span.end_time is None:
         return "started"
-    if span.status.status_code is not StatusCode.ERROR:
+    if status.status_code is not StatusCode.ERROR:
         return "completed"
-    return "completed" if kind is SpanKind.SERVER and is_client_error(facts) else "failed"
+    return "completed" if span.kind is SpanKind.SERVER and is_client_error(facts) else "failed"
 
 
 def is_client_error(facts: Facts) -> bool:
@@ -337,6 +381,8 @@ _SPAN_ID_BITS: Final = 2**64 - 1
 _DIGEST_LENGTH: Final = 32
 _LONGEST_COMMAND: Final = 100
 _MOST_REMEMBERED: Final = 4096
+_LONGEST_REMEMBERED_STATEMENT: Final = 4096
+_MOST_REMEMBERED_STATEMENTS: Final = 500
 _MOST_EVENTS: Final = 128
 _MOST_VALUES: Final = 4
 _IN_ERROR_LOG: Final = frozenset({"exception.stacktrace", "exception.message", "exception.escaped"})

@@ -4,6 +4,7 @@ Explicit attributes win; else a database step is named after its table and verb,
 method and path, a request after its route.
 """
 
+from collections.abc import Mapping
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ from e2edebug_exporters.attribute_json import Facts
 UNKNOWN: Final = "unknown"
 
 
-def component_of(layer: str, facts: Facts, *, table: str, span_name: str, scope: str) -> str:
+def component_of(layer: str, facts: Facts, table: str, span_name: str, scope: str) -> str:
     """Return the component; never empty. table: the statement's main table, if there is one."""
     explicit = facts.get(names.COMPONENT)
     if explicit:
@@ -34,12 +35,14 @@ def component_of(layer: str, facts: Facts, *, table: str, span_name: str, scope:
     if layer == "external":
         return _called_host(facts, span_name)
     if layer == "frontend":
-        return _first(facts, "next.route", "http.route", "url.path", otherwise=_code_owner(facts) or scope or span_name)
+        return _first(
+            facts, "next.route", "http.route", "url.path", otherwise=code_owner_of(facts) or scope or span_name
+        )
     route = _first(facts, "http.route", "rpc.service", "messaging.destination.name", otherwise="")
-    return route or _code_owner(facts) or _requested_path(facts) or scope or UNKNOWN
+    return route or code_owner_of(facts) or _requested_path(facts) or scope or UNKNOWN
 
 
-def operation_of(layer: str, facts: Facts, *, verb: str, span_name: str) -> str:
+def operation_of(layer: str, facts: Facts, verb: str, span_name: str) -> str:
     """Return the operation; never empty. verb: the statement's (`SELECT`), if there is one."""
     explicit = facts.get(names.OPERATION)
     if explicit:
@@ -73,6 +76,14 @@ def code_location_of(facts: Facts) -> str | None:
     return f"{location} in {function}" if function else location
 
 
+def code_owner_of(facts: Mapping[str, Any]) -> str:
+    """Return the class or module that runs: `CartService` of `shop.cart.CartService.price`; '' when nobody says."""
+    namespace = facts.get("code.namespace")
+    if namespace:
+        return text_of(namespace).rpartition(".")[2]
+    return text_of(facts.get("code.function.name") or "").rpartition(".")[0].rpartition(".")[2]
+
+
 def route_with_slash(facts: Facts) -> str:
     """Return the route, else the path, as URLs write it; '' without either."""
     route = facts.get("http.route") or facts.get("url.path")
@@ -104,14 +115,6 @@ def _split(url: str) -> Any:
     except ValueError:  # "Invalid IPv6 URL"
         return urlsplit("")
     return split
-
-
-def _code_owner(facts: Facts) -> str:
-    """Class or module: `CartService` of `shop.cart.CartService.price`, `shop.cart` of its namespace."""
-    namespace = facts.get("code.namespace")
-    if namespace:
-        return text_of(namespace).rpartition(".")[2]
-    return text_of(facts.get("code.function.name") or "").rpartition(".")[0].rpartition(".")[2]
 
 
 def _first(facts: Facts, *keys: str, otherwise: str = UNKNOWN) -> str:

@@ -7,6 +7,7 @@ EARLIEST: Final = "1970-01-01 00:00:00.000000"
 LATEST: Final = "9999-12-31 23:59:59.999999"
 
 _LATEST_UNIX_S: Final = 253_402_300_799
+END_OF_TIME_UNIX_NS: Final = (_LATEST_UNIX_S + 1) * 1_000_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_REMEMBERED: Final = 64
 
@@ -32,4 +33,4 @@ def time_text(unix_ns: int) -> str:
 
 def is_storable(unix_ns: int | None) -> bool:
     """Tell whether the time was set at all (0 is what senders put who have none) and lies in 1970-9999."""
-    return unix_ns is not None and 0 < unix_ns < (_LATEST_UNIX_S + 1) * 1_000_000_000
+    return unix_ns is not None and 0 < unix_ns < END_OF_TIME_UNIX_NS

@@ -1,0 +1,253 @@
+"""Recorded exceptions become errors: from the events of spans, and from log records.
+
+One exception is recorded on each span that it passes through, and once more in the log. All its copies get the same
+event key, so that the store keeps one: the first to arrive, which on spans is the innermost, where it was raised.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.trace import SpanKind
+
+from e2edebug.policy import attributes as names
+from e2edebug.policy import correlation_id
+from e2edebug_exporters.attribute_json import AttributeEncoder, Facts
+from e2edebug_exporters.column_limits import column_limits
+from e2edebug_exporters.column_text import ColumnText
+from e2edebug_exporters.fingerprint import FINGERPRINT_VERSION, digest, fingerprint, frames_of
+from e2edebug_exporters.layers import LayerResolver
+from e2edebug_exporters.request_facts import request_facts
+from e2edebug_exporters.resource_facts import ResourceFacts, ResourceReader
+from e2edebug_exporters.rows import ErrorRow, StepRow
+from e2edebug_exporters.sanitize import Sanitizer
+from e2edebug_exporters.span_reading import SpanIndex, plain_mapping, raw_attributes
+from e2edebug_exporters.step_mapping import StepMapper, is_client_error
+from e2edebug_exporters.step_naming import code_owner_of
+from e2edebug_exporters.time_text import EARLIEST, time_text
+from e2edebug_schema.tables import LAYERS, SEVERITIES
+
+
+class ErrorMapper:
+    """Makes the rows of errors."""
+
+    def __init__(
+        self,
+        *,
+        texts: ColumnText,
+        encoder: AttributeEncoder,
+        sanitizer: Sanitizer,
+        resources: ResourceReader,
+        layers: LayerResolver,
+        steps: StepMapper,
+        captures_client_address: bool,
+    ) -> None:
+        self._texts = texts
+        self._encoder = encoder
+        self._sanitizer = sanitizer
+        self._resources = resources
+        self._layers = layers
+        self._steps = steps
+        self._captures_client_address = captures_client_address
+        self._limits = column_limits().error
+        self._longest_title = column_limits().error_group["title"]
+
+    def of_span(
+        self, span: ReadableSpan, row: StepRow, facts: Facts, resource: ResourceFacts, index: SpanIndex
+    ) -> list[ErrorRow]:
+        """Return the errors recorded on *span*, of which *row* and *facts* were made."""
+        events = [event for event in span.events if event.name == "exception"][:_MOST_PER_SPAN]
+        return [self._of_event(event, span, row, resource, index) for event in events if _is_error(event, span, facts)]
+
+    def of_log(self, record: ReadableLogRecord) -> ErrorRow | None:
+        """Return the error that a log record tells of, or None: the store keeps errors, not logs.
+
+        Records with `exception.*` are errors whatever their level, others from level ERROR on.
+        """
+        log = record.log_record
+        attributes = plain_mapping(log.attributes)
+        level = int(log.severity_number.value) if log.severity_number is not None else 0
+        has_exception = "exception.type" in attributes or "exception.stacktrace" in attributes
+        if not (has_exception or level >= _ERROR_LEVEL):
+            return None
+        logger = record.instrumentation_scope.name if record.instrumentation_scope is not None else ""
+        if logger in _REQUEST_LOGGERS and is_client_error({"http.response.status_code": attributes.get("status_code")}):
+            return None
+        error_type = self._sanitizer.as_text(attributes.get("exception.type") or logger or _UNKNOWN_TYPE)
+        if level < _ERROR_LEVEL and _is_client_error_type(error_type):
+            return None
+        return self._of_record(record, attributes, level=level, logger=logger, error_type=error_type)
+
+    def _of_event(
+        self, event: Event, span: ReadableSpan, row: StepRow, resource: ResourceFacts, index: SpanIndex
+    ) -> ErrorRow:
+        attributes = plain_mapping(event.attributes)
+        root = index.local_root(span)
+        sources: list[Mapping[str, Any]] = [attributes]
+        sources += [raw_attributes(one) for one in (span, root) if one.kind is SpanKind.SERVER]
+        user_only = [{key: one[key]} for one in (raw_attributes(span),) for key in (names.USER_ID,) if key in one]
+        failed = row.status == "failed"
+        return self._row(
+            attributes=attributes,
+            sources=[*sources, *user_only],
+            error_type=self._sanitizer.as_text(attributes.get("exception.type") or _UNKNOWN_TYPE),
+            message=self._sanitizer.as_text(attributes.get("exception.message") or ""),
+            time_unix_ns=event.timestamp,
+            key_of_copy="",
+            correlation=row.correlation_id,
+            trace_id=row.trace_id,
+            span_id=row.span_id,
+            layer=row.layer,
+            component=row.component,
+            severity="error" if failed else "warning",
+            resource=resource,
+            extra={names.OPERATION: row.operation, "code.location": row.code_location},
+        )
+
+    def _of_record(
+        self, record: ReadableLogRecord, attributes: Mapping[str, Any], *, level: int, logger: str, error_type: str
+    ) -> ErrorRow:
+        log = record.log_record
+        resource = self._resources.facts(record.resource)
+        body = self._sanitizer.as_text(log.body) if log.body is not None else ""
+        message = self._sanitizer.as_text(attributes.get("exception.message") or "") or body
+        time_unix_ns = log.timestamp or log.observed_timestamp or 0
+        trace_id = f"{log.trace_id:032x}" if log.trace_id else None
+        # A record without a stack is no copy of a span's exception: each one counts. Outside a trace nothing tells
+        # copies apart from two processes that failed at once, but their instance and the time.
+        has_stack = bool(attributes.get("exception.stacktrace"))
+        key_of_copy = "" if trace_id and has_stack else f"{time_unix_ns} {resource.instance} {logger}"
+        layer = self._layers.known_layer(log.span_id) if log.span_id else None
+        return self._row(
+            attributes=attributes,
+            sources=[attributes],
+            error_type=error_type,
+            message=message,
+            time_unix_ns=time_unix_ns,
+            key_of_copy=key_of_copy,
+            correlation=self._steps.correlation_of_trace(log.trace_id) if log.trace_id else None,
+            trace_id=trace_id,
+            span_id=f"{log.span_id:016x}" if log.span_id else None,
+            layer=layer or self._layers.layer_of_running(record.resource),
+            component=code_owner_of(attributes) or logger or _UNKNOWN_TYPE,
+            severity=_severity_of_level(level),
+            resource=resource,
+            extra={"logger": logger or None, "log.body": body if body and body != message else None},
+        )
+
+    def _row(
+        self,
+        *,
+        attributes: Mapping[str, Any],
+        sources: Sequence[Mapping[str, Any]],
+        error_type: str,
+        message: str,
+        time_unix_ns: int,
+        key_of_copy: str,
+        correlation: str | None,
+        trace_id: str | None,
+        span_id: str | None,
+        layer: str,
+        component: object,
+        severity: str,
+        resource: ResourceFacts,
+        extra: Mapping[str, Any],
+    ) -> ErrorRow:
+        limits = self._limits
+        stack = self._sanitizer.as_text(attributes.get("exception.stacktrace") or "")
+        frames = frames_of(stack[-_LONGEST_READ:])
+        short_type = error_type.rpartition(".")[2]
+        shown_type = self._texts.name(error_type, limits["error_type"])
+        shown_message = self._texts.error_message(message, limits["error_message"], error_type)
+        shown_stack = self._texts.stack_trace(stack, limits["stack_trace"])
+        if message and shown_message != message and len(message) >= _SHORTEST_TELLING:
+            # What the message hides must not stand at the end of the stack, where Python repeats it.
+            shown_stack = shown_stack.replace(message, shown_message)
+        request = request_facts(sources, self._texts, limits, with_address=self._captures_client_address)
+        origin = " ".join(frames[-1]) if frames else message[:_LONGEST_KEY_MESSAGE]
+        first_line = shown_message.lstrip().partition("\n")[0]
+        title = f"{shown_type.rpartition('.')[2]}: {first_line}" if first_line else shown_type
+        own_layer = attributes.get(names.LAYER)
+        return ErrorRow(
+            event_key=digest(trace_id or "", short_type, origin, key_of_copy),
+            correlation_id=correlation_id.accept(attributes.get(names.CORRELATION_ID)) or correlation,
+            trace_id=trace_id,
+            span_id=span_id,
+            timestamp=time_text(time_unix_ns) if time_unix_ns > 0 else EARLIEST,
+            layer=str(own_layer) if own_layer in LAYERS else layer,
+            component=self._texts.name(attributes.get(names.COMPONENT) or component, limits["component"]),
+            severity=_explicit_severity(attributes) or severity,
+            error_type=shown_type,
+            error_message=shown_message,
+            stack_trace=shown_stack,
+            fingerprint=fingerprint(error_type, frames, message),
+            fingerprint_version=FINGERPRINT_VERSION,
+            user_id=request.user_id,
+            request_path=request.path,
+            request_method=request.method,
+            user_agent=request.user_agent,
+            ip_address=request.ip_address,
+            service=resource.service,
+            service_release=resource.release,
+            metadata=self._metadata(attributes, resource, extra),
+            group_title=self._texts.name(title, self._longest_title),
+        )
+
+    def _metadata(self, attributes: Mapping[str, Any], resource: ResourceFacts, extra: Mapping[str, Any]) -> str:
+        parts: dict[str, str] = {}
+        facts: Facts = {}
+        told = {key: value for key, value in attributes.items() if not key.startswith("exception.")}
+        told.update((key, value) for key, value in extra.items() if value is not None and key != names.OPERATION)
+        self._encoder.read(told, of_server=True, facts=facts, parts=parts)
+        operation = attributes.get(names.OPERATION) or extra.get(names.OPERATION)
+        if operation:
+            parts["operation"] = '"operation":' + self._encoder.value(operation)
+        parts.update(resource.essentials)
+        return self._steps.finished_metadata(facts, parts)
+
+
+def _is_error(event: Event, span: ReadableSpan, facts: Facts) -> bool:
+    """Tell whether an exception is a failure of the application, not the client's (semantic conventions: 4xx on servers)."""
+    attributes = plain_mapping(event.attributes)
+    if names.ERROR_SEVERITY in attributes:
+        return True
+    if _is_client_error_type(str(attributes.get("exception.type", ""))):
+        return "http.response.status_code" in facts and not is_client_error(facts)
+    return not (span.kind is SpanKind.SERVER and _is_4xx(facts))
+
+
+def _is_4xx(facts: Facts) -> bool:
+    return is_client_error(facts) and int(facts["http.response.status_code"]) >= 400
+
+
+def _is_client_error_type(error_type: str) -> bool:
+    return error_type.rpartition(".")[2] in _CLIENT_ERROR_TYPES
+
+
+def _explicit_severity(attributes: Mapping[str, Any]) -> str | None:
+    severity = attributes.get(names.ERROR_SEVERITY)
+    return str(severity) if severity in SEVERITIES else None
+
+
+def _severity_of_level(level: int) -> str:
+    """OpenTelemetry's severity numbers: DEBUG from 5, INFO from 9, WARN from 13, ERROR from 17, FATAL from 21."""
+    if level >= 21:
+        return "critical"
+    if level >= _ERROR_LEVEL or level == 0:
+        return "error"
+    return "warning" if level >= 13 else "info" if level >= 9 else "debug"
+
+
+_ERROR_LEVEL: Final = 17
+_UNKNOWN_TYPE: Final = "Error"
+_MOST_PER_SPAN: Final = 64
+_LONGEST_READ: Final = 262_144
+_LONGEST_KEY_MESSAGE: Final = 200
+_SHORTEST_TELLING: Final = 4
+_REQUEST_LOGGERS: Final = frozenset({"django.request", "django.security.DisallowedHost", "django.security"})
+_CLIENT_ERROR_TYPES: Final = frozenset(
+    {"Http404", "PermissionDenied", "NotAuthenticated", "AuthenticationFailed", "MethodNotAllowed", "NotAcceptable",
+     "UnsupportedMediaType", "Throttled", "ParseError", "NotFound", "DisallowedHost", "BadRequest", "RequestDataTooBig"}
+)  # fmt: skip
+"""Django and REST framework answer these with a status below 500; logs name them without their module."""
