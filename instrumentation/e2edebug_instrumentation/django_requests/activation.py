@@ -38,12 +38,13 @@ def activate(options: RequestOptions, tracer_provider: TracerProvider | None, me
     """
     if RequestMiddleware.tracing is None:
         if _STOCK_PATH not in settings.MIDDLEWARE or _stock._tracer is None:
+            # A DjangoInstrumentor that ran too early to reach the settings has left its hooks in these attributes.
+            keeps_hooks = DjangoInstrumentor().is_instrumented_by_opentelemetry
             _StockInstrumentor().instrument(
                 tracer_provider=tracer_provider,
                 meter_provider=meter_provider,
-                # A DjangoInstrumentor that ran too early to reach the settings has kept its hooks here.
-                request_hook=_stock._otel_request_hook,
-                response_hook=_stock._otel_response_hook,
+                request_hook=_stock._otel_request_hook if keeps_hooks else None,
+                response_hook=_stock._otel_response_hook if keeps_hooks else None,
                 skip_dep_check=True,
             )
         if _stock._tracer is None:

@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http.response import HttpResponseBase
 
+from e2edebug.policy import correlation_id
 from e2edebug_instrumentation.django_requests.excluded_request import ExcludedRequest
 from e2edebug_instrumentation.django_requests.request_span import RequestSpan
 from e2edebug_instrumentation.django_requests.request_tracing import RequestTracing
@@ -63,6 +64,7 @@ class RequestMiddleware:
         try:
             return ExcludedRequest(request) if tracing.excludes(request) else RequestSpan(tracing, request)
         except Exception as error:  # noqa: BLE001 - the edge to the host: the request is served untraced
+            request.correlation_id = correlation_id.new()  # promised to the host's code on every request
             tracing.faults.report("starting the span of a request", error)
             return None
 

@@ -22,7 +22,7 @@ def request_attributes(request: Any, semconv_mode: Any, *, capture_client_addres
     Query strings keep their names and lose their values (tokens, e-mail addresses, search words), whatever the mode.
     """
     if isinstance(request, ASGIRequest):
-        # Without the query: the stock function decodes it as UTF-8, and one stray byte in it would fail the request.
+        # The stock function would put the query, decoded, into three attributes.
         scope = {**request.scope, "query_string": b""}
         attributes: dict[str, Any] = _collect_asgi(scope, semconv_mode)
     else:

@@ -35,6 +35,9 @@ def trace_body(
     if not isinstance(response, StreamingHttpResponse) or getattr(response, "file_to_stream", None) is not None:
         return False
     production = _Production(tracer, context, component, when_done)
+    # A generator that is closed early runs its `finally` and `with` blocks there and then: within its own context, or
+    # what it detaches would leave that context attached to whoever closed it.
+    response._resource_closers[:] = [production.within(close) for close in response._resource_closers]
     parts: Any = response.streaming_content
     response.streaming_content = _AsyncBody(parts, production) if response.is_async else _Body(parts, production)
     return True
@@ -69,6 +72,18 @@ class _Production:
         # A span that the generator holds open across a yield is current again when it goes on.
         self.context = otel_context.get_current()
         otel_context.detach(token)
+
+    def within(self, close: Callable[[], None]) -> Callable[[], None]:
+        """Return *close* so that it runs in the context of the body."""
+
+        def close_within() -> None:
+            token = otel_context.attach(self.context)
+            try:
+                close()
+            finally:
+                otel_context.detach(token)
+
+        return close_within
 
     def count(self, part: bytes) -> None:
         self._parts += 1
