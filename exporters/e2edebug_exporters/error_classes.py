@@ -10,6 +10,8 @@ from typing import Final
 
 from sqlalchemy import exc
 
+from e2edebug_schema.store_errors import StoreError
+
 
 class ErrorClass(enum.Enum):
     """How a failed batch goes on."""
@@ -143,7 +145,7 @@ def classify(error: BaseException) -> ErrorClass:
             return _classify_sqlite(error.orig)
         # PyMySQL raises InterfaceError(0, '') on a connection that it closed itself after a failed read.
         return ErrorClass.RECONNECT if isinstance(error, exc.InterfaceError) else ErrorClass.BAD_DATA
-    if isinstance(error, exc.TimeoutError):  # the pool's only connection is taken
+    if isinstance(error, StoreError | exc.TimeoutError):  # an unsupported server; the pool's only connection is taken
         return ErrorClass.BACK_OFF
     if isinstance(error, exc.ResourceClosedError | exc.PendingRollbackError | OSError):
         return ErrorClass.RECONNECT

@@ -69,6 +69,7 @@ class Ledger:
         self._retried = 0
         self._dropped: Counter[str] = Counter()
         self._last_error: str | None = None
+        self._is_closed = False
 
     def reset(self) -> None:
         """Start new books with a new lock: a forked child answers for nothing that its parent took in."""
@@ -78,12 +79,15 @@ class Ledger:
     def emit(self, count: int = 1) -> None:
         """*count* rows were handed over and wait."""
         with self.lock:
-            self._emitted += count
-            self._queued += count
+            if not self._is_closed:
+                self._emitted += count
+                self._queued += count
 
     def settle(self, result: WriteResult) -> None:
         """Rows that waited were stored, found in the store, or dropped."""
         with self.lock:
+            if self._is_closed:
+                return
             self._queued -= result.settled
             self._stored += result.stored
             self._already_there += result.already_there
@@ -94,8 +98,18 @@ class Ledger:
         """*count* rows that waited are lost for *reason*."""
         if count:
             with self.lock:
-                self._queued -= count
-                self._dropped[reason] += count
+                if not self._is_closed:
+                    self._queued -= count
+                    self._dropped[reason] += count
+
+    def close(self, reason: str) -> int:
+        """Everything that still waits is lost for *reason*; what is said of it later is not counted. Returns how many."""
+        with self.lock:
+            left, self._queued = self._queued, 0
+            if left:
+                self._dropped[reason] += left
+            self._is_closed = True
+            return left
 
     def refuse(self, count: int, reason: str) -> None:
         """*count* rows were handed over and lost at once for *reason*."""

@@ -1,0 +1,396 @@
+"""Everything that a process records goes through here: a bounded queue in front, one thread behind it, the store at the end.
+
+The application's threads only put things in. One daemon thread, started with the first item and again whenever it is
+found dead, maps and writes. Instrumentation is suppressed in it, so our own statements make no spans.
+"""
+
+import logging
+import os
+import random
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY  # private, and the SDK's own processors use it
+from opentelemetry.sdk._logs import ReadableLogRecord
+from opentelemetry.sdk.metrics.export import MetricsData
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from sqlalchemy import URL, Engine
+
+from e2edebug.policy.config import Config
+from e2edebug.policy.self_report import internal_error
+from e2edebug_exporters import process_lifecycle
+from e2edebug_exporters.bounded_queue import (
+    SHUTDOWN,
+    BoundedQueue,
+    Kind,
+    is_kept_span,
+    log_bytes,
+    metrics_bytes,
+    span_bytes,
+)
+from e2edebug_exporters.configured_mapper import mapper_of
+from e2edebug_exporters.delivery import INTERNAL_ERROR, Delivery
+from e2edebug_exporters.ledger import Ledger
+from e2edebug_exporters.metric_preferences import point_count
+from e2edebug_exporters.row_mapper import RowMapper
+from e2edebug_exporters.self_metrics import SelfMetrics
+from e2edebug_exporters.span_metrics import SpanMetrics
+from e2edebug_exporters.store_connection import StoreConnection
+from e2edebug_exporters.workflow_timeouts import WorkflowTimeouts
+
+WRITE_TIMEOUT_S: Final = 30.0
+"""For all tries of one batch together."""
+_BATCH_BYTES: Final = 8 * 1024 * 1024
+_FLUSH_RETRY_S: Final = 0.25
+_LOG_INTERVAL_S: Final = 60.0
+
+logger = logging.getLogger("e2edebug.pipeline")
+
+
+@dataclass(slots=True)
+class _Flush:
+    """Someone waits until everything emitted before is accounted for."""
+
+    deadline: float
+    up_to: int | None = None
+    """Sequence of the last item that counts; None until the metrics of this moment have been collected."""
+    done: threading.Event = field(default_factory=threading.Event)
+
+
+class Pipeline:
+    """Takes spans, logs and metrics, and writes them in the background.
+
+    store: a database URL, an engine as an address, or a StoreConnection. resource: whom metrics about this pipeline
+    belong to, by default that of the spans. clock, jitter: replaced by tests.
+    """
+
+    def __init__(
+        self,
+        store: StoreConnection | Engine | URL | str,
+        config: Config,
+        *,
+        resource: Resource | None = None,
+        make_mapper: Callable[[], RowMapper] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._config = config
+        self._store = store if isinstance(store, StoreConnection) else StoreConnection.of(store, config)
+        self._make_mapper = make_mapper or (lambda: mapper_of(config))
+        self._clock = clock
+        self._jitter = jitter
+        self.ledger = Ledger()
+        self.span_metrics = SpanMetrics()
+        self._self_metrics = SelfMetrics(self.ledger, resource=lambda: resource or self.span_metrics.resource)
+        self._metric_sources: list[Callable[[], MetricsData | None]] = [
+            self.span_metrics.collect,
+            self._self_metrics.collect,
+        ]
+        self._queue = BoundedQueue(
+            max_items=config.queue_max_items, max_bytes=config.queue_max_bytes, ledger=self.ledger
+        )
+        self._is_closed = False
+        self._exit_deadline: float | None = None
+        self._begin()
+        process_lifecycle.watch(self)
+
+    def _begin(self) -> None:
+        """Set up what a process does not inherit from its parent."""
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._wake = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._flushes: list[_Flush] = []
+        self._stop_deadline: float | None = None
+        self._is_abandoned = False
+        self._next_full_log_at = 0.0
+        self._next_metrics_at = self._clock() + self._config.metric_interval_s
+        self._timeouts = WorkflowTimeouts(self._store, timeout_s=self._config.workflow_timeout_s, clock=self._clock)
+        self._delivery = Delivery(
+            self._store,
+            make_mapper=self._make_mapper,
+            ledger=self.ledger,
+            auto_migrate=self._config.auto_migrate,
+            clock=self._clock,
+            sleep=self._pause,
+            jitter=self._jitter,
+        )
+
+    # What the application's threads call.
+
+    def put_span(self, span: ReadableSpan) -> None:
+        """Take over a span, ended or just begun. Never raises, never waits for the store."""
+        self._put(Kind.SPAN, span, 1, span_bytes, is_kept_span(span))
+
+    def put_log(self, record: ReadableLogRecord) -> None:
+        """Take over a log record. Never raises, never waits for the store."""
+        self._put(Kind.LOG, record, 1, log_bytes, True)
+
+    def put_metrics(self, data: MetricsData) -> None:
+        """Take over metric data points. Never raises, never waits for the store."""
+        rows = point_count(data)
+        if rows:
+            self._put(Kind.METRICS, data, rows, lambda _: metrics_bytes(rows), True)
+
+    def add_metric_source(self, collect: Callable[[], MetricsData | None]) -> None:
+        """Ask *collect* for metrics at each metric interval, flush, fork and exit; it may also put them itself."""
+        self._metric_sources.append(collect)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Write what was emitted before this call, metrics of this moment included.
+
+        Returns True once all of it is accounted for (stored, found in the store, or dropped and counted), False after
+        *timeout_s* otherwise.
+        """
+        if self._is_in_own_thread():
+            return False
+        if self._is_closed:
+            return self.ledger.read().queued == 0
+        flush = _Flush(deadline=self._clock() + timeout_s)
+        with self._lock:
+            self._flushes.append(flush)
+        self._ensure_thread()
+        self._wake.set()
+        is_done = flush.done.wait(timeout_s)
+        with self._lock:
+            if flush in self._flushes:
+                self._flushes.remove(flush)
+        return is_done
+
+    def flush_at_exit(self) -> bool:
+        """Flush within `exit_timeout_s`, which all callers of one exit share."""
+        if self._exit_deadline is None:
+            self._exit_deadline = self._clock() + self._config.exit_timeout_s
+        return self.flush(max(0.0, self._exit_deadline - self._clock()))
+
+    def shutdown(self, timeout_s: float | None = None) -> bool:
+        """Write what waits, then take nothing more. What is left after *timeout_s* is dropped as `shutdown`.
+
+        timeout_s: default the setting `exit_timeout_s`. Returns whether nothing was left.
+        """
+        if self._is_in_own_thread():
+            return False
+        if timeout_s is None:
+            timeout_s = self._config.exit_timeout_s
+            if self._exit_deadline is not None:
+                timeout_s = max(0.0, self._exit_deadline - self._clock())
+        with self._lock:
+            if self._is_closed:
+                return True
+            self._stop_deadline = self._clock() + timeout_s
+            thread = self._thread
+        if thread is None or not thread.is_alive():
+            self._ensure_thread()
+            thread = self._thread
+        self._wake.set()
+        if thread is not None:
+            thread.join(timeout_s)
+        return self._close(thread)
+
+    def stats(self) -> dict[str, Any]:
+        """Return the ledger as a plain dict, with what the queue and the store are doing."""
+        return self.ledger.stats() | {
+            "queue_bytes": self._queue.size_bytes,
+            "store_away": self._delivery.is_store_away,
+            "pid": os.getpid(),
+        }
+
+    def _put(self, kind: Kind, payload: Any, rows: int, measure: Callable[[Any], int], is_kept: bool) -> None:
+        try:
+            if self._pid != os.getpid():  # forked in C, as uWSGI does, where no hook of ours ran
+                self.after_fork_in_child()
+            if self._is_closed:
+                self.ledger.refuse(rows, SHUTDOWN)
+                return
+            dropped = self._queue.put(kind, payload, rows=rows, size_bytes=measure(payload), is_kept=is_kept)
+            if self._thread is None or not self._thread.is_alive():
+                self._ensure_thread()
+            elif len(self._queue) >= self._config.batch_max_items and not self._delivery.is_store_away:
+                self._wake.set()
+            if dropped:
+                self._report_full_queue()
+        except Exception as error:  # noqa: BLE001 # the application's span must end in peace
+            internal_error("queue an item", error)
+
+    def _report_full_queue(self) -> None:
+        now = self._clock()
+        if now >= self._next_full_log_at:
+            self._next_full_log_at = now + _LOG_INTERVAL_S
+            with _suppressed():
+                logger.warning("the queue is full, the oldest spans are dropped (logged at most once a minute)")
+
+    # The thread.
+
+    def _ensure_thread(self) -> None:
+        with self._lock:
+            if self._is_closed or (self._thread is not None and self._thread.is_alive()):
+                return
+            thread = threading.Thread(target=self._run, name="e2edebug-pipeline", daemon=True)
+            try:
+                thread.start()
+            except RuntimeError as error:  # no thread can be started while the interpreter ends
+                self.ledger.note_error(str(error))
+                return
+            self._thread = thread
+
+    def _is_in_own_thread(self) -> bool:
+        return threading.current_thread() is self._thread
+
+    def _run(self) -> None:
+        with _suppressed():
+            while not self._is_abandoned:
+                self._wake.wait(self._idle_s())
+                self._wake.clear()
+                try:
+                    self._collect_due_metrics()
+                    self._deliver()
+                    if not self._delivery.is_store_away:
+                        self._timeouts.run_if_due()
+                except BaseException as error:  # noqa: BLE001 # the one thread there is must survive any batch
+                    self._delivery.abandon(INTERNAL_ERROR)
+                    self._queue.settle()
+                    self.ledger.note_error(f"{type(error).__name__}: {error}")
+                    _report_internal("write a batch", error)
+                if self._stop_deadline is not None and (self._is_empty() or self._clock() >= self._stop_deadline):
+                    return
+
+    def _idle_s(self) -> float:
+        now = self._clock()
+        if self._delivery.is_holding:
+            pause = self._delivery.next_attempt_at - now
+            if self._flushes or self._stop_deadline is not None:
+                pause = min(pause, _FLUSH_RETRY_S)
+        else:
+            pause = min(self._config.flush_interval_s, self._next_metrics_at - now)
+        if self._stop_deadline is not None:
+            pause = min(pause, self._stop_deadline - now)
+        return max(0.0, pause)
+
+    def _collect_due_metrics(self) -> None:
+        with self._lock:
+            waiting = [flush for flush in self._flushes if flush.up_to is None]
+        now = self._clock()
+        if waiting or now >= self._next_metrics_at or self._stop_deadline is not None:
+            self._next_metrics_at = now + self._config.metric_interval_s
+            self._collect_metrics()
+        for flush in waiting:
+            flush.up_to = self._queue.last_sequence()
+
+    def _collect_metrics(self) -> None:
+        for collect in self._metric_sources:
+            try:
+                data = collect()
+                if data is not None:
+                    self.put_metrics(data)
+            except Exception as error:  # noqa: BLE001 # a callback of the host's instruments may raise anything
+                _report_internal("collect metrics", error)
+
+    def _deliver(self) -> None:
+        """Write batch after batch until nothing waits or the store is away."""
+        while not self._is_abandoned:
+            if not self._delivery.is_holding:
+                items = self._queue.take(self._config.batch_max_items, _BATCH_BYTES)
+                if not items:
+                    break
+                self._delivery.load(items)
+            elif not self._is_attempt_due():
+                break
+            if not self._delivery.attempt(deadline=self._attempt_deadline()):
+                break
+            self._queue.settle()
+            self._answer_flushes()
+        self._answer_flushes()
+
+    def _is_attempt_due(self) -> bool:
+        is_awaited = bool(self._flushes) or self._stop_deadline is not None
+        return is_awaited or self._clock() >= self._delivery.next_attempt_at
+
+    def _attempt_deadline(self) -> float:
+        deadline = self._clock() + WRITE_TIMEOUT_S
+        return deadline if self._stop_deadline is None else min(deadline, self._stop_deadline)
+
+    def _answer_flushes(self) -> None:
+        with self._lock:
+            flushes = list(self._flushes)
+        for flush in flushes:
+            if flush.up_to is not None and self._queue.is_settled_up_to(flush.up_to):
+                flush.done.set()
+
+    def _is_empty(self) -> bool:
+        return not self._delivery.is_holding and len(self._queue) == 0
+
+    def _pause(self, seconds: float) -> None:
+        """Wait between two tries of a batch, but no longer than a shutdown allows."""
+        if self._stop_deadline is None:
+            time.sleep(seconds)
+
+    def _close(self, thread: threading.Thread | None) -> bool:
+        with self._lock:
+            self._is_closed = True
+            self._is_abandoned = True
+        self._queue.close()
+        if thread is None or not thread.is_alive():
+            self._delivery.abandon(SHUTDOWN)
+            self._store.close()
+        # Else the thread is inside a call to the store. Whether its batch still arrives cannot be told: it counts as lost.
+        self.ledger.close(SHUTDOWN)
+        process_lifecycle.forget(self)
+        with self._lock:
+            for flush in self._flushes:
+                if flush.up_to is not None and self._queue.is_settled_up_to(flush.up_to):
+                    flush.done.set()
+        return SHUTDOWN not in self.ledger.read().dropped
+
+    # Forks and exits, called by process_lifecycle.
+
+    def before_fork(self) -> None:
+        """Hand the metrics so far to the parent's queue, then hold all locks."""
+        if not self._is_closed:
+            with _suppressed():
+                self._collect_metrics()
+        for lock in self._locks():
+            lock.acquire()
+
+    def after_fork_in_parent(self) -> None:
+        """Go on."""
+        for lock in reversed(self._locks()):
+            lock.release()
+
+    def after_fork_in_child(self) -> None:
+        """Begin empty: what waits belongs to the parent, and so does its connection."""
+        self._queue.reset()
+        self.ledger.reset()
+        self.span_metrics.reset()
+        self._self_metrics.reset()
+        self._store.after_fork_in_child()
+        self._exit_deadline = None
+        self._begin()
+
+    def exit(self) -> None:
+        """Shut down within `exit_timeout_s`."""
+        self.shutdown()
+
+    def _locks(self) -> list[threading.Lock]:
+        return [self._lock, self._queue.lock, self.ledger.lock, self.span_metrics.lock]
+
+
+class _suppressed:  # noqa: N801 # used like contextlib's functions
+    """Instrumentation of any kind ignores what happens inside."""
+
+    def __enter__(self) -> None:
+        self._token = otel_context.attach(otel_context.set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
+
+    def __exit__(self, *_: object) -> None:
+        otel_context.detach(self._token)
+
+
+def _report_internal(what: str, error: BaseException) -> None:
+    try:
+        internal_error(what, error)
+    except BaseException:  # raised for our own suite, which must not lose the thread by it
+        logger.exception("could not %s", what)

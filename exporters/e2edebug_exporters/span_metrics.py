@@ -1,0 +1,162 @@
+"""How long operations took, counted for every span that ended, whether or not it was sampled.
+
+One histogram per layer and component and interval, at the one scale of the store, with the *worst* span as exemplar:
+the SDK's reservoir picks a random one and kept the one slow request in 1 of 40 intervals.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from opentelemetry.sdk.metrics import Exemplar
+from opentelemetry.sdk.metrics._internal.point import Buckets  # not among the public names, and a point needs it
+from opentelemetry.sdk.metrics.export import (
+    AggregationTemporality,
+    ExponentialHistogram,
+    ExponentialHistogramDataPoint,
+    Metric,
+    MetricsData,
+    ResourceMetrics,
+    ScopeMetrics,
+)
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import StatusCode
+
+from e2edebug.policy import attributes as names
+from e2edebug_exporters.span_naming import layer_and_component
+from e2edebug_exporters.span_reading import raw_attributes
+from e2edebug_schema.histogram import SCALE, bucket_index
+
+METRIC_NAME: Final = "response_time"
+UNIT: Final = "ms"
+SCOPE: Final = InstrumentationScope("e2edebug")
+MAX_SERIES: Final = 1000
+OTHER_COMPONENTS: Final = "(other)"
+"""Where durations go once an interval has seen MAX_SERIES components: a client must not fill the memory with names."""
+
+_NS_PER_MS: Final = 1e6
+
+
+class _Series:
+    """The durations of one layer and component."""
+
+    __slots__ = ("buckets", "count", "error_count", "maximum", "minimum", "sum", "worst", "zero_count")
+
+    def __init__(self) -> None:
+        self.buckets: dict[int, int] = {}
+        self.count = 0
+        self.zero_count = 0
+        self.error_count = 0
+        self.sum = 0.0
+        self.minimum = float("inf")
+        self.maximum = -1.0
+        self.worst: ReadableSpan | None = None
+
+
+class SpanMetrics:
+    """Records ended spans and gives what came together as delta histograms. Safe for threads."""
+
+    def __init__(self, *, now_unix_ns: Callable[[], int] = time.time_ns) -> None:
+        self.lock = threading.Lock()
+        """Held across a fork by the pipeline."""
+        self._now_unix_ns = now_unix_ns
+        self._begin()
+
+    def _begin(self) -> None:
+        self._series: dict[tuple[str, str], _Series] = {}
+        self.resource: Resource | None = None
+        """That of the spans; a process has one."""
+        self._since_unix_ns = self._now_unix_ns()
+
+    def reset(self) -> None:
+        """Forget everything and take a new lock: a forked child reports its own operations only."""
+        self.lock = threading.Lock()
+        self._begin()
+
+    def record(self, span: ReadableSpan) -> None:
+        """Count one ended span. Spans that take their layer from their parent are part of its duration and not counted."""
+        start, end = span.start_time, span.end_time
+        key = layer_and_component(span)
+        if start is None or end is None or key is None:
+            return
+        duration_ms = (end - start) / _NS_PER_MS if end > start else 0.0
+        index = bucket_index(duration_ms) if duration_ms else 0
+        is_error = span.status.status_code is StatusCode.ERROR
+        with self.lock:
+            series = self._series.get(key)
+            if series is None:
+                series = self._open(key, span)
+            series.count += 1
+            series.sum += duration_ms
+            if duration_ms:
+                series.buckets[index] = series.buckets.get(index, 0) + 1
+            else:
+                series.zero_count += 1
+            if is_error:
+                series.error_count += 1
+            if duration_ms < series.minimum:
+                series.minimum = duration_ms
+            if duration_ms > series.maximum:
+                series.maximum = duration_ms
+                series.worst = span
+
+    def _open(self, key: tuple[str, str], span: ReadableSpan) -> _Series:
+        if len(self._series) >= MAX_SERIES:
+            key = (key[0], OTHER_COMPONENTS)
+        if not self._series:
+            self.resource = span.resource
+        return self._series.setdefault(key, _Series())
+
+    def collect(self) -> MetricsData | None:
+        """Return what was recorded since the last call, and begin again. None: nothing was."""
+        with self.lock:
+            now = self._now_unix_ns()
+            since, series, resource = self._since_unix_ns, self._series, self.resource
+            self._series, self._since_unix_ns = {}, now
+        if not series:
+            return None
+        points = [_point(layer, component, one, since, now) for (layer, component), one in series.items()]
+        histogram = ExponentialHistogram(points, AggregationTemporality.DELTA)
+        metric = Metric(METRIC_NAME, "duration of operations", UNIT, histogram)
+        scope = ScopeMetrics(SCOPE, [metric], "")
+        return MetricsData([ResourceMetrics(resource or Resource.get_empty(), [scope], "")])
+
+
+def _point(layer: str, component: str, series: _Series, since: int, now: int) -> ExponentialHistogramDataPoint:
+    first = min(series.buckets, default=0)
+    counts = [series.buckets.get(index, 0) for index in range(first, max(series.buckets, default=-1) + 1)]
+    return ExponentialHistogramDataPoint(
+        attributes={
+            names.LAYER: layer,
+            names.COMPONENT: component,
+            names.ERROR_COUNT: series.error_count,
+            names.INTERVAL_S: (now - since) / 1e9,
+        },
+        start_time_unix_nano=since,
+        time_unix_nano=now,
+        count=series.count,
+        sum=series.sum,
+        scale=SCALE,
+        zero_count=series.zero_count,
+        positive=Buckets(first, counts),
+        negative=Buckets(0, []),
+        flags=0,
+        min=series.minimum,
+        max=series.maximum,
+        exemplars=[] if series.worst is None else [_exemplar(series.worst, series.maximum)],
+    )
+
+
+def _exemplar(span: ReadableSpan, duration_ms: float) -> Exemplar:
+    context = span.context
+    correlation_id = raw_attributes(span).get(names.CORRELATION_ID)
+    return Exemplar(
+        filtered_attributes={} if correlation_id is None else {names.CORRELATION_ID: correlation_id},
+        value=duration_ms,
+        time_unix_nano=span.end_time or 0,
+        span_id=None if context is None else context.span_id,
+        trace_id=None if context is None else context.trace_id,
+    )

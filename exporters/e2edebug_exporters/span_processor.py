@@ -1,0 +1,73 @@
+"""The SDK's spans enter the pipeline here. An exception in a processor reaches the application, so none leaves it."""
+
+from opentelemetry import context as otel_context
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+
+from e2edebug.policy import attributes as names
+from e2edebug.policy.correlation_id import CONTEXT_KEY
+from e2edebug.policy.self_report import internal_error
+from e2edebug_exporters.pipeline import Pipeline
+
+
+class SpanPipelineProcessor(SpanProcessor):
+    """Gives each span its correlation id at its start, and hands it over at its end.
+
+    Every ended span is counted in the durations; only sampled ones are stored. A span that begins with
+    `e2edebug.pending` is stored at once as `started`, so that a workflow can be seen while it runs.
+    """
+
+    def __init__(self, pipeline: Pipeline) -> None:
+        self._pipeline = pipeline
+        self._span_metrics = pipeline.span_metrics
+        self._is_shut_down = False
+
+    def on_start(self, span: Span, parent_context: Context | None = None) -> None:
+        """Note the workflow, and announce the span if it asks for it."""
+        try:
+            correlation_id = otel_context.get_value(CONTEXT_KEY, parent_context)
+            if correlation_id is not None:
+                span.set_attribute(names.CORRELATION_ID, str(correlation_id))
+            attributes = span.attributes
+            if attributes and attributes.get(names.PENDING) is True and span.context.trace_flags.sampled:
+                self._pipeline.put_span(_as_started(span))
+        except Exception as error:  # noqa: BLE001 # the edge to the application
+            internal_error("note the start of a span", error)
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Count the span's duration and, if it is sampled, take it over."""
+        if self._is_shut_down:
+            return
+        try:
+            self._span_metrics.record(span)
+            context = span.context
+            if context is not None and context.trace_flags.sampled:
+                self._pipeline.put_span(span)
+        except Exception as error:  # noqa: BLE001 # the edge to the application
+            internal_error("take over a span", error)
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Write what was emitted; True once all of it is accounted for."""
+        return self._pipeline.flush(timeout_millis / 1000)
+
+    def shutdown(self) -> None:
+        """Take no more spans and write those that wait. The pipeline goes on for logs and metrics."""
+        if not self._is_shut_down:
+            self._is_shut_down = True
+            self._pipeline.flush_at_exit()
+
+
+def _as_started(span: Span) -> ReadableSpan:
+    """Return a copy of a running span; its own attributes go on changing."""
+    return ReadableSpan(
+        name=span.name,
+        context=span.context,
+        parent=span.parent,
+        resource=span.resource,
+        attributes=dict(span.attributes or {}),
+        kind=span.kind,
+        status=span.status,
+        start_time=span.start_time,
+        end_time=None,
+        instrumentation_scope=span.instrumentation_scope,
+    )
