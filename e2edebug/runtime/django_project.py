@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from types import FrameType
 from typing import Any
 
 _GENERIC_NAMES = {"config", "conf", "core", "project", "settings", "django_project"}
@@ -16,6 +17,8 @@ _SERVERS = {
     "waitress-serve",
 }  # fmt: skip
 """Programs that load a Django project later than our import runs."""
+
+_PROJECT_FILES = {"asgi.py", "manage.py", "settings.py", "wsgi.py"}
 
 
 def configured_settings() -> Any | None:
@@ -32,12 +35,23 @@ def e2edebug_settings() -> Mapping[str, object] | None:
 
 def is_expected() -> bool:
     """Whether this process shows that it is going to set a Django project up, though it has not done so yet."""
-    if "DJANGO_SETTINGS_MODULE" in os.environ or "django" in sys.modules:
+    if "DJANGO_SETTINGS_MODULE" in os.environ or "django" in sys.modules or _is_imported_by_a_project():
         return True
     program = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else ""
     if program == "__main__.py":  # python -m gunicorn
         program = Path(sys.argv[0]).parent.name
     return program in _SERVERS
+
+
+def _is_imported_by_a_project() -> bool:
+    """Whether `import e2edebug.auto` stands in a file that belongs to every Django project."""
+    frame: FrameType | None = sys._getframe(1)
+    while frame is not None:
+        path = Path(frame.f_code.co_filename)
+        if path.name in _PROJECT_FILES or path.parent.name == "settings":
+            return True
+        frame = frame.f_back
+    return False
 
 
 def project_name() -> str | None:

@@ -1,0 +1,212 @@
+"""One process, one pipeline: begun once, flushed and ended on demand, and never in the way of its host."""
+
+import logging
+import threading
+from dataclasses import dataclass, fields, replace
+from typing import Any, Final
+
+from opentelemetry.sdk.resources import Resource
+
+from e2edebug.policy.config import DEFAULT, UNKNOWN_SERVICE, Config, ConfigurationError, load_config
+from e2edebug.runtime import django_project, providers
+from e2edebug.runtime.startup_message import say
+from e2edebug.runtime.store_choice import choose_store_url
+from e2edebug_exporters.configured_mapper import mapper_of
+from e2edebug_exporters.ledger import Ledger
+from e2edebug_exporters.pipeline import Pipeline
+from e2edebug_exporters.store_connection import StoreConnection
+from e2edebug_instrumentation import registry
+from e2edebug_schema.engine import create_store_engine
+
+__all__ = [
+    "ConfigurationError",
+    "Runtime",
+    "adopt_django_settings",
+    "current",
+    "flush",
+    "init",
+    "instrument",
+    "is_initialised",
+    "shutdown",
+    "stats",
+]
+
+_READ_LATE: Final = {
+    "auto_migrate", "capture_client_address", "connect_timeout_s", "database_alias", "database_url", "enabled",
+    "raise_errors", "read_timeout_s", "redact_keys", "value_max_bytes", "workflow_rules", "write_timeout_s",
+    "capture_code_location", "correlation_id_max_age_s", "correlation_id_max_traces", "disabled_instrumentations",
+    "excluded_urls", "response_header", "trust_incoming_trace",
+}  # fmt: skip
+"""Settings that still take effect after init(), because whoever needs them looks when it first needs them."""
+
+_lock = threading.RLock()
+_runtime: "Runtime | None" = None
+_is_begun = False
+
+
+@dataclass(slots=True)
+class Runtime:
+    """What runs in this process."""
+
+    config: Config
+    resource: Resource
+    pipeline: Pipeline
+    overrides: dict[str, object]
+
+
+def init(**overrides: object) -> None:
+    """Begin to record and to store, by *overrides*, the environment, Django's `E2EDEBUG` and the defaults.
+
+    overrides: the fields of the settings table in the README, in lower case and without prefix. Idempotent: a second
+    call changes nothing. Joins an OpenTelemetry set-up that is already there.
+    Raises ConfigurationError, which names the setting, its value and the accepted form. Nothing is connected here: a
+    database that cannot be reached is found out in the background.
+    """
+    global _runtime, _is_begun
+    with _lock:
+        if _is_begun:
+            if overrides and _runtime is not None and _runtime.overrides != overrides:
+                say("init() was called before; its settings stay as they are", level=logging.WARNING)
+            return
+        config = _named(load_config(overrides, django_settings=django_project.e2edebug_settings()))
+        _is_begun = True
+        for warning in config.warnings:
+            say("%s", warning, level=logging.WARNING)
+        reason = _reason_for_nothing(config)
+        if reason is not None:
+            say("nothing is recorded, because %s", reason)
+            return
+        resource = providers.build_resource(config)
+        runtime = _runtime = Runtime(config, resource, _pipeline(config), dict(overrides))
+        joined = providers.connect(runtime.pipeline, config, resource)
+        providers.add_propagator()
+        instrument()
+        say("%s", _summary(config, joined))
+
+
+def is_initialised() -> bool:
+    """Whether init() ran in this process, even if it found that there is nothing to do."""
+    return _is_begun
+
+
+def current() -> Runtime | None:
+    """Return what runs here, None before init() and while e2edebug is disabled."""
+    return _runtime
+
+
+def instrument() -> list[str]:
+    """Switch every instrumentation on that is not disabled, and return their names. Idempotent.
+
+    For a process whose OpenTelemetry SDK somebody else sets up; init() does it by itself.
+    """
+    config = (
+        _runtime.config if _runtime is not None else load_config(django_settings=django_project.e2edebug_settings())
+    )
+    return registry.instrument_all(config, disabled=config.disabled_instrumentations)
+
+
+def flush(timeout_s: float = 10.0) -> bool:
+    """Write what was recorded before this call. Returns True once all of it is accounted for, False after *timeout_s*."""
+    return True if _runtime is None else _runtime.pipeline.flush(timeout_s)
+
+
+def shutdown(timeout_s: float | None = None) -> bool:
+    """Undo the instrumentation, write what waits and stop. Returns whether nothing was left.
+
+    timeout_s: default E2EDEBUG_EXIT_TIMEOUT_S; what is left by then is dropped and counted. The OpenTelemetry
+    providers stay, because they cannot be replaced; init() begins anew with them.
+    """
+    global _runtime, _is_begun
+    with _lock:
+        runtime, _runtime = _runtime, None
+        _is_begun = False
+        if runtime is None:
+            return True
+        registry.uninstrument_all()
+        return runtime.pipeline.shutdown(timeout_s)
+
+
+def stats() -> dict[str, Any]:
+    """Return the books of this process: emitted = stored + already_there + queued + the sum of dropped, by reason.
+
+    Also `retried`, `last_error`, `queue_bytes`, `store_away` and `pid`. Before init() everything is 0.
+    """
+    return Ledger().stats() if _runtime is None else _runtime.pipeline.stats()
+
+
+def adopt_django_settings() -> None:
+    """Take in the project's settings, which were not configured yet when init() ran."""
+    global _runtime
+    with _lock:
+        runtime = _runtime
+        given = django_project.e2edebug_settings()
+        if runtime is None or not given:
+            return
+        config = load_config(runtime.overrides, django_settings=given)
+        changed = {
+            one.name
+            for one in fields(Config)
+            if one.name not in ("sources", "warnings", "service_name")
+            and getattr(config, one.name) != getattr(runtime.config, one.name)
+        }
+        if not changed:
+            return
+        runtime.config = replace(config, service_name=runtime.config.service_name)
+        too_late = sorted(changed - _READ_LATE)
+        if too_late:
+            say(
+                "E2EDEBUG in Django's settings comes too late for %s: set them in the environment, or set "
+                "DJANGO_SETTINGS_MODULE before `import e2edebug.auto`",
+                ", ".join(name.upper() for name in too_late),
+                level=logging.WARNING,
+            )
+        reason = _reason_for_nothing(config)
+        if reason is not None:
+            say("nothing is recorded any more, because %s", reason)
+            registry.uninstrument_all()
+            runtime.pipeline.shutdown(0.0)
+            _runtime = None
+            return
+        registry.uninstrument_all()
+        instrument()
+
+
+def _pipeline(config: Config) -> Pipeline:
+    # Looked up when the first batch is written: Django's settings may be complete only then, and a test runner's
+    # database has its own name only then.
+    def latest() -> Config:
+        return config if _runtime is None else _runtime.config
+
+    def make_engine() -> Any:
+        now = latest()
+        return create_store_engine(
+            choose_store_url(now).url,
+            connect_timeout_s=now.connect_timeout_s,
+            read_timeout_s=now.read_timeout_s,
+            write_timeout_s=now.write_timeout_s,
+        )
+
+    return Pipeline(StoreConnection(make_engine), config, make_mapper=lambda: mapper_of(latest()))
+
+
+def _named(config: Config) -> Config:
+    """Fill in the project's name where nobody named the service."""
+    if config.sources.get("service_name") != DEFAULT:
+        return config
+    return replace(config, service_name=django_project.project_name() or UNKNOWN_SERVICE)
+
+
+def _reason_for_nothing(config: Config) -> str | None:
+    if not config.enabled:
+        return f"enabled is off ({config.sources.get('enabled', DEFAULT)})"
+    if config.sdk_disabled:
+        return "OTEL_SDK_DISABLED is set"
+    return None
+
+
+def _summary(config: Config, joined: list[str]) -> str:
+    choice = choose_store_url(config)
+    kept = config.traces_sampler or "every trace is kept"
+    release = f" {config.release}" if config.release else ""
+    shared = f"; joined the OpenTelemetry set-up that was there for {', '.join(joined)}" if joined else ""
+    return f"recording {config.service_name}{release} into {choice.described_as}; {kept}{shared}"

@@ -1,0 +1,49 @@
+"""When to begin: at once, or as soon as Django has its settings."""
+
+import threading
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import wrapt
+
+from e2edebug.policy.self_report import internal_error
+from e2edebug.runtime import django_project, lifecycle
+
+_lock = threading.Lock()
+_is_waiting = False
+
+
+def start() -> None:
+    """Initialise from the environment, now or when `django.setup()` runs. Idempotent.
+
+    A Django project is recognised by DJANGO_SETTINGS_MODULE, by the program (manage.py, gunicorn, celery, …) or by
+    Django being imported already. In any other program everything starts at once, and the project's `E2EDEBUG`
+    dictionary is taken in should it set Django up later.
+    Raises ConfigurationError when a setting cannot be used.
+    """
+    global _is_waiting
+    if django_project.configured_settings() is not None or not django_project.is_expected():
+        lifecycle.init()
+    with _lock:
+        if not _is_waiting:
+            _is_waiting = True
+            wrapt.register_post_import_hook(_wrap_populate, "django.apps.registry")
+
+
+def _wrap_populate(registry: Any) -> None:
+    if not isinstance(registry.Apps.populate, wrapt.ObjectProxy):
+        wrapt.wrap_function_wrapper(registry, "Apps.populate", _populate)
+
+
+def _populate(populate: Callable[..., Any], _apps: Any, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
+    # Settings are configured by now, and no application has been loaded: what their ready() does is seen too.
+    if lifecycle.is_initialised():
+        try:
+            lifecycle.adopt_django_settings()
+        except Exception as error:
+            if isinstance(error, lifecycle.ConfigurationError):
+                raise
+            internal_error("take in Django's settings", error)
+    else:
+        lifecycle.init()
+    return populate(*arguments, **named)
