@@ -86,11 +86,10 @@ class ErrorMapper:
         root = index.local_root(span)
         sources: list[Mapping[str, Any]] = [attributes]
         sources += [raw_attributes(one) for one in (span, root) if one.kind is SpanKind.SERVER]
-        user_only = [{key: one[key]} for one in (raw_attributes(span),) for key in (names.USER_ID,) if key in one]
         failed = row.status == "failed"
         return self._row(
             attributes=attributes,
-            sources=[*sources, *user_only],
+            sources=[*sources, {names.USER_ID: raw_attributes(span).get(names.USER_ID)}],
             error_type=self._sanitizer.as_text(attributes.get("exception.type") or _UNKNOWN_TYPE),
             message=self._sanitizer.as_text(attributes.get("exception.message") or ""),
             time_unix_ns=event.timestamp,

@@ -11,14 +11,15 @@ from opentelemetry.sdk.trace import ReadableSpan
 from e2edebug.policy.config_values import WorkflowRule
 from e2edebug.policy.redaction import Redactor
 from e2edebug.policy.self_report import internal_error
-from e2edebug_exporters.attribute_json import AttributeEncoder
+from e2edebug_exporters.attribute_json import AttributeEncoder, Facts
 from e2edebug_exporters.column_text import ColumnText
 from e2edebug_exporters.error_mapping import ErrorMapper
 from e2edebug_exporters.layers import LayerResolver
-from e2edebug_exporters.resource_facts import ResourceReader
-from e2edebug_exporters.rows import ErrorRow, RowBatch
+from e2edebug_exporters.resource_facts import ResourceFacts, ResourceReader
+from e2edebug_exporters.rows import ErrorRow, RowBatch, StepRow
 from e2edebug_exporters.sanitize import Sanitizer
 from e2edebug_exporters.session_facts import SessionReader
+from e2edebug_exporters.snapshot_mapping import SnapshotMapper
 from e2edebug_exporters.span_reading import SpanIndex
 from e2edebug_exporters.step_mapping import StepMapper
 
@@ -66,6 +67,9 @@ class RowMapper:
             steps=self._steps,
             captures_client_address=capture_client_address,
         )
+        self._snapshots = SnapshotMapper(
+            texts=texts, encoder=encoder, sanitizer=sanitizer, resources=resources, steps=self._steps
+        )
         self.sanitised: Counter[str] = sanitizer.counts
         """How often something had to be changed so that the store takes it, by reason."""
 
@@ -81,13 +85,13 @@ class RowMapper:
         for span in spans:
             try:
                 row, facts, resource = self._steps.map(span, index)
-                batch.steps.append(row)
-                if span._events:
-                    for error in self._errors.of_span(span, row, facts, resource, index):
-                        _keep_earliest(errors, error)
             except Exception as error:  # noqa: BLE001 - the edge: one broken object must not take the batch with it
                 failed += 1
                 self._count_unmappable("map a span", error)
+                continue
+            batch.steps.append(row)
+            if span._events:
+                self._add_errors(errors, span, row, facts, resource, index)
         batch.errors.extend(errors.values())
         return failed
 
@@ -108,15 +112,36 @@ class RowMapper:
 
     def add_metrics(self, batch: RowBatch, data: MetricsData) -> int:
         """Append one row per data point. Returns how many points became no row."""
-        return 0
+        failed = 0
+        try:
+            for metric, point, resource in self._snapshots.points(data):
+                try:
+                    batch.snapshots.append(self._snapshots.map(metric, point, resource))
+                except Exception as error:  # noqa: BLE001 - the edge, as above
+                    failed += 1
+                    self._count_unmappable("map a data point", error)
+        except Exception as error:  # noqa: BLE001 - the edge, as above
+            self._count_unmappable("read metrics", error)
+        return failed
+
+    def _add_errors(
+        self,
+        errors: dict[str, ErrorRow],
+        span: ReadableSpan,
+        row: StepRow,
+        facts: Facts,
+        resource: ResourceFacts,
+        index: SpanIndex,
+    ) -> None:
+        try:
+            for found in self._errors.of_span(span, row, facts, resource, index):
+                # Of the copies of one exception the earliest stays: spans record it from the inside out.
+                known = errors.get(found.event_key)
+                if known is None or found.timestamp < known.timestamp:
+                    errors[found.event_key] = found
+        except Exception as error:  # noqa: BLE001 - the edge, as above
+            self._count_unmappable("map an exception", error)
 
     def _count_unmappable(self, where: str, error: Exception) -> None:
         self.sanitised[UNMAPPABLE] += 1
         internal_error(where, error)
-
-
-def _keep_earliest(errors: dict[str, ErrorRow], error: ErrorRow) -> None:
-    """Of the copies of one exception the earliest stays: spans record it from the inside out."""
-    known = errors.get(error.event_key)
-    if known is None or error.timestamp < known.timestamp:
-        errors[error.event_key] = error

@@ -13,6 +13,8 @@ from e2edebug.policy.plain_values import text_of
 from e2edebug_exporters.attribute_json import Facts
 
 UNKNOWN: Final = "unknown"
+NO_ROUTE: Final = "(no route)"
+"""The component of requests that no view took: the path would make a component of each address that a scanner tries."""
 
 
 def component_of(layer: str, facts: Facts, table: str, span_name: str, scope: str) -> str:
@@ -39,7 +41,9 @@ def component_of(layer: str, facts: Facts, table: str, span_name: str, scope: st
             facts, "next.route", "http.route", "url.path", otherwise=code_owner_of(facts) or scope or span_name
         )
     route = _first(facts, "http.route", "rpc.service", "messaging.destination.name", otherwise="")
-    return route or code_owner_of(facts) or _requested_path(facts) or scope or UNKNOWN
+    if not route and "http.request.method" in facts and layer == "api":
+        return NO_ROUTE
+    return route or code_owner_of(facts) or scope or UNKNOWN
 
 
 def operation_of(layer: str, facts: Facts, verb: str, span_name: str) -> str:
