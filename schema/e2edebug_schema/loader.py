@@ -1,0 +1,241 @@
+"""Fill a store with invented traffic: `python -m e2edebug_schema.loader --url URL --sessions 100000`.
+
+For measuring and trying out queries at the size of a real store. Summaries, error groups and histograms are right for
+the steps beside them. Rows go by the thousand in multi-row statements: millions of steps in minutes.
+"""
+
+import argparse
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from hashlib import md5
+from itertools import islice
+from typing import Any, Final
+
+from sqlalchemy import Connection, Engine, Table, select
+
+from e2edebug_schema.engine import create_store_engine
+from e2edebug_schema.histogram import Histogram
+from e2edebug_schema.migrate import migrate
+from e2edebug_schema.partitions import ensure_daily_partitions
+from e2edebug_schema.sample_sessions import (
+    ERROR_FIELDS,
+    SERVICE,
+    SESSION_FIELDS,
+    STEP_FIELDS,
+    Row,
+    SampleSession,
+    sample_sessions,
+)
+from e2edebug_schema.tables import error_group, error_log, performance_snapshot, trace_step, workflow_session
+
+SESSIONS_AT_ONCE: Final = 500
+WINDOW_S: Final = 60
+
+Progress = Callable[[int], None]
+"""Is told how many more sessions are stored."""
+
+_SNAPSHOT_FIELDS: Final = (
+    "event_key", "correlation_id", "trace_id", "timestamp", "interval_s", "service", "service_instance", "layer",
+    "component", "metric_name", "metric_kind", "metric_value", "unit", "count", "sum", "min", "max", "p50", "p95",
+    "p99", "error_count", "buckets", "metadata",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class Loaded:
+    """How many rows have been stored."""
+
+    sessions: int = 0
+    steps: int = 0
+    snapshots: int = 0
+    errors: int = 0
+
+
+def load(
+    engine: Engine,
+    *,
+    sessions: int,
+    days: float = 7.0,
+    until: datetime | None = None,
+    seed: int | None = None,
+    progress: Progress = lambda _stored: None,
+) -> Loaded:
+    """Migrate the store and add so many sessions, spread evenly over the *days* before *until* (default: now)."""
+    last = until or datetime.now(UTC)
+    first = last - timedelta(days=days)
+    migrate(engine)
+    ensure_daily_partitions(engine, since=first.date())
+    loaded, windows = Loaded(), _Windows()
+    made = sample_sessions(sessions, first=first, last=last, seed=seed)
+    while chunk := list(islice(made, SESSIONS_AT_ONCE)):
+        snapshots = windows.finished_before(chunk)
+        _store(engine, chunk, snapshots, loaded)
+        progress(len(chunk))
+    _store(engine, [], windows.rest(), loaded)
+    return loaded
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m e2edebug_schema.loader", description=(__doc__ or "").split("\n")[0]
+    )
+    parser.add_argument("--url", required=True, help="the store, such as mysql+pymysql://user:password@host/database")
+    parser.add_argument("--sessions", type=int, default=100_000, help="how many (default: 100000; 10 steps each)")
+    parser.add_argument("--days", type=float, default=7.0, help="how far back they reach (default: 7)")
+    parser.add_argument("--seed", type=int, help="the same seed makes the same sessions")
+    given = parser.parse_args(arguments)
+    engine = create_store_engine(given.url, read_timeout_s=120, write_timeout_s=120)
+    try:
+        with _progress(given.sessions) as progress:
+            loaded = load(engine, sessions=given.sessions, days=given.days, seed=given.seed, progress=progress)
+    finally:
+        engine.dispose()
+    sys.stdout.write(
+        f"stored {loaded.sessions} sessions, {loaded.steps} steps, {loaded.snapshots} snapshots, "
+        f"{loaded.errors} errors\n"
+    )
+    return 0
+
+
+@dataclass(slots=True)
+class _Window:
+    """The durations of one component in one minute."""
+
+    histogram: Histogram = field(default_factory=Histogram)
+    total_ms: float = 0.0
+    error_count: int = 0
+    worst: Row | None = None
+
+
+class _Windows:
+    """The minutes that are still open. Sessions come in the order of their starts, so old minutes close."""
+
+    def __init__(self) -> None:
+        self._open: dict[tuple[str, str, str], _Window] = {}
+
+    def finished_before(self, sessions: Sequence[SampleSession]) -> list[Row]:
+        """Take in *sessions* and return the snapshots of the minutes that no later one can reach."""
+        for session in sessions:
+            for step in session.steps:
+                self._add(step)
+        # A step belongs to the minute of its start, and the longest request takes less than ten minutes.
+        oldest = datetime.fromtimestamp(sessions[-1].start_us / 1_000_000 - 600, UTC).strftime("%Y-%m-%d %H:%M")
+        return self._take([key for key in self._open if key[0] < oldest])
+
+    def rest(self) -> list[Row]:
+        """Return the snapshots of all minutes that are still open."""
+        return self._take(list(self._open))
+
+    def _add(self, step: Row) -> None:
+        layer, component, start_time, duration_ms = step[4], step[5], step[9], step[11]
+        window = self._open.setdefault((start_time[:16], layer, component), _Window())
+        window.histogram.add(duration_ms)
+        window.total_ms += duration_ms
+        window.error_count += step[12] == "failed"
+        if window.worst is None or duration_ms > window.worst[11]:
+            window.worst = step
+
+    def _take(self, keys: Iterable[tuple[str, str, str]]) -> list[Row]:
+        return [_snapshot(key, self._open.pop(key)) for key in sorted(keys)]
+
+
+def _snapshot(key: tuple[str, str, str], window: _Window) -> Row:
+    minute, layer, component = key
+    histogram, worst = window.histogram, window.worst
+    assert worst is not None
+    name = "\0".join((SERVICE, "loader", layer, component, "response_time", "ms", minute))
+    p50, p95, p99 = (histogram.percentile(percent) for percent in (50, 95, 99))
+    return (
+        md5(name.encode(), usedforsecurity=False).hexdigest(), worst[0], worst[1], f"{minute}:00.000000", WINDOW_S,
+        SERVICE, "loader", layer, component, "response_time", "histogram", p95, "ms", histogram.count,
+        window.total_ms, histogram.minimum, histogram.maximum, p50, p95, p99, window.error_count, histogram.encode(),
+        "{}",
+    )  # fmt: skip
+
+
+def _store(engine: Engine, sessions: Sequence[SampleSession], snapshots: Sequence[Row], loaded: Loaded) -> None:
+    """One transaction: whoever reads meanwhile sees whole sessions."""
+    steps = [step for session in sessions for step in session.steps]
+    errors = [error for session in sessions for error in session.errors]
+    with engine.begin() as connection:
+        _insert(connection, workflow_session, SESSION_FIELDS, [session.session for session in sessions])
+        _insert(connection, trace_step, STEP_FIELDS, steps)
+        _insert(connection, error_log, ERROR_FIELDS, errors)
+        _insert(connection, performance_snapshot, _SNAPSHOT_FIELDS, snapshots)
+        _count_groups(connection, errors)
+    loaded.sessions += len(sessions)
+    loaded.steps += len(steps)
+    loaded.snapshots += len(snapshots)
+    loaded.errors += len(errors)
+
+
+def _insert(connection: Connection, table: Table, fields: Sequence[str], rows: Sequence[Row]) -> None:
+    """By the driver itself, whose executemany makes multi-row statements of up to 1 MB on MySQL."""
+    if not rows:
+        return
+    quote = connection.dialect.identifier_preparer.quote
+    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
+    columns, marks = ", ".join(quote(name) for name in fields), ", ".join([mark] * len(fields))
+    connection.exec_driver_sql(f"INSERT INTO {table.name} ({columns}) VALUES ({marks})", list(rows))  # noqa: S608  # names of our own
+
+
+def _count_groups(connection: Connection, errors: Sequence[Row]) -> None:
+    """Keep the groups as the exporter does; there are a handful of them."""
+    columns = error_group.c
+    for error in errors:
+        values = dict(zip(ERROR_FIELDS, error, strict=True))
+        seen = datetime.fromisoformat(values["timestamp"]).replace(tzinfo=UTC)
+        key = columns.fingerprint == values["fingerprint"]
+        found = connection.execute(select(columns.first_seen, columns.last_seen).where(key)).first()
+        if found is None:
+            new: dict[str, Any] = {name: values[name] for name in ("fingerprint", "error_type", "layer", "component")}
+            new |= {"title": f"{values['error_type']}: {values['error_message']}"[:255], "occurrences": 1}
+            new |= {"first_seen": seen, "last_seen": seen}
+            new |= {"first_release": values["service_release"], "last_release": values["service_release"]}
+            connection.execute(error_group.insert(), new)
+            continue
+        changes: dict[str, Any] = {"occurrences": columns.occurrences + 1}
+        if seen < found.first_seen:
+            changes |= {"first_seen": seen, "first_release": values["service_release"]}
+        if seen > found.last_seen:
+            changes |= {"last_seen": seen, "last_release": values["service_release"]}
+        connection.execute(error_group.update().where(key).values(changes))
+
+
+@contextmanager
+def _progress(total: int) -> Iterator[Progress]:
+    """A bar where rich is installed, a line for each tenth elsewhere."""
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    except ModuleNotFoundError:
+        yield _plain_progress(total)
+        return
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _plain_progress(total)
+        return
+    columns = (TextColumn("sessions"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("sessions", total=total)
+        yield lambda stored: bar.advance(task, stored)
+
+
+def _plain_progress(total: int) -> Progress:
+    done = 0
+
+    def advance(stored: int) -> None:
+        nonlocal done
+        before, done = done, done + stored
+        if before * 10 // max(1, total) != done * 10 // max(1, total):
+            sys.stderr.write(f"{done} of {total} sessions\n")
+
+    return advance
+
+
+if __name__ == "__main__":
+    sys.exit(main())
