@@ -8,16 +8,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from e2edebug_exporters.log_exporter import SQLLogRecordExporter
-    from e2edebug_exporters.metric_exporter import SQLMetricExporter
-    from e2edebug_exporters.span_exporter import SQLSpanExporter
-
     from e2edebug.decorators import step, workflow
     from e2edebug.errors import ErrorLogger
     from e2edebug.performance import PerformanceMonitor
     from e2edebug.policy.config import ConfigurationError
     from e2edebug.runtime.lifecycle import flush, init, instrument, shutdown, stats
     from e2edebug.workflow_tracer import WorkflowTracer
+    from e2edebug_exporters.log_exporter import SQLLogRecordExporter
+    from e2edebug_exporters.metric_exporter import SQLMetricExporter
+    from e2edebug_exporters.span_exporter import SQLSpanExporter
     from e2edebug_instrumentation.correlation.current import current_correlation_id
 
 __version__ = "0.1.0.dev0"

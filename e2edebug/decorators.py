@@ -100,7 +100,8 @@ class WorkflowDecorator:
         def begin(name: str) -> _Run:
             return _WorkflowRun(start_workflow(workflow_type or name, metadata=metadata, is_current=False))
 
-        return _wrapped(function, lambda plain_function: functools.partial(begin, plain_function.__name__))
+        traced: F = _wrapped(function, lambda plain_function: functools.partial(begin, plain_function.__name__))
+        return traced
 
     def __enter__(self) -> WorkflowSession:
         session = start_workflow(self._workflow_type or _caller_name(), metadata=self._metadata, is_pending=True)
@@ -138,7 +139,8 @@ class StepDecorator:
         self._running: list[TraceStep] = []
 
     def __call__(self, function: F) -> F:
-        return _wrapped(function, self._beginning_of)
+        traced: F = _wrapped(function, self._beginning_of)
+        return traced
 
     def _beginning_of(self, function: Callable[..., Any]) -> "Callable[[], _Run]":
         component = self._component or _component_of(function)

@@ -15,13 +15,13 @@ from dataclasses import dataclass, field
 from typing import Final
 from unittest import mock
 
-from opentelemetry import trace
+from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from opentelemetry.sdk.trace.id_generator import IdGenerator, RandomIdGenerator
 
-from e2edebug.policy import attributes
+from e2edebug.policy import attributes, correlation_id
 from e2edebug.policy.redaction import Redactor
 from e2edebug_exporters.row_mapper import RowMapper
 from e2edebug_exporters.rows import ErrorRow, RowBatch, StepRow
@@ -142,9 +142,7 @@ class _Collector(SpanProcessor):
         self.exporters: list[InMemoryExporter] = []
 
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
-        from e2edebug.policy import correlation_id
-
-        carried = (parent_context or {}).get(correlation_id.CONTEXT_KEY)
+        carried = context.get_value(correlation_id.CONTEXT_KEY, parent_context)
         if self.exporters and isinstance(carried, str):
             span.set_attribute(attributes.CORRELATION_ID, carried)
 

@@ -120,16 +120,16 @@ _SIGN: Final = re.compile(
 
 
 def _normalise(sql: str, *, is_cut: bool) -> str:
-    text, is_whole = _read(sql, _ESCAPING_READER)
+    text, end = _read(sql, _ESCAPING_READER)
     if "\\" not in sql:
         return _fold(text)
     # 'C:\' ends there in SQLite and PostgreSQL, and goes on in MySQL; the wrong reading takes values for names.
-    # In a whole statement the wrong one leaves a quote open; when both or none do, keep what they agree on.
-    other_text, other_is_whole = _read(sql, _STANDARD_READER)
+    # In a whole statement the wrong one leaves a quote open; without that evidence, keep what they agree on.
+    other_text, other_end = _read(sql, _STANDARD_READER)
     if text == other_text:
         return _fold(text)
-    if is_whole != other_is_whole and not is_cut:
-        return _fold(text if is_whole else other_text)
+    if {end, other_end} == {_WHOLE, _OPEN} and not is_cut:
+        return _fold(text if end == _WHOLE else other_text)
     agreed = text[: _first_difference(text, other_text)]
     return _fold(agreed[: agreed.rfind("?") + 1] or "?")
 
@@ -141,9 +141,17 @@ def _first_difference(one: str, other: str) -> int:
     return min(len(one), len(other))
 
 
-def _read(sql: str, reader: re.Pattern[str]) -> tuple[str, bool]:
-    """Return the masked text, and whether it could be read to its end; if not, its rest is one `?`."""
+_WHOLE: Final = 0
+_OPEN: Final = 1
+"""A quote or a comment is not closed."""
+_UNSURE: Final = 2
+"""Dialects disagree on what comes."""
+
+
+def _read(sql: str, reader: re.Pattern[str]) -> tuple[str, int]:
+    """Return the masked text, and how it ended: when not _WHOLE, its rest is one `?`."""
     out: list[str] = []
+    outcome = _UNSURE
     judge = NameJudge(out) if '"' in sql else None
     position, end = 0, len(sql)
     while position < end:
@@ -172,6 +180,7 @@ def _read(sql: str, reader: re.Pattern[str]) -> tuple[str, bool]:
         elif kind == "dollar" or kind == "comment" or kind == "executed":
             closer = sql.find(text if kind == "dollar" else "*/", position)
             if closer < 0:
+                outcome = _UNSURE if kind == "dollar" else _OPEN
                 break
             if kind == "dollar":
                 out.append("?")
@@ -187,15 +196,16 @@ def _read(sql: str, reader: re.Pattern[str]) -> tuple[str, bool]:
                 out.append(" ")
                 position = closer + 2
         elif kind == "open":
+            outcome = _OPEN
             break
         elif (kind == "hash" or (kind == "dashes" and text[2:3].strip())) and _COULD_QUOTE.search(text, 2):
             break  # `#` is an operator in PostgreSQL, and MySQL reads 5--3 as arithmetic: not a comment for all
         else:
             out.append(" ")
     else:
-        return "".join(out), True
+        return "".join(out), _WHOLE
     out.append("?")
-    return "".join(out), False
+    return "".join(out), outcome
 
 
 _ITEM: Final = r"(?:\?|NULL|TRUE|FALSE|DEFAULT)"

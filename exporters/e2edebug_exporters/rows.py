@@ -77,7 +77,7 @@ class SnapshotRow(NamedTuple):
     """`histogram`, `gauge`, `sum` or `point`."""
     metric_value: float | None
     unit: str
-    count: int
+    count: int  # type: ignore[assignment] # the column's name hides tuple.count, which nobody calls on a row
     sum: float | None
     min: float | None
     max: float | None

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 import wrapt
 from opentelemetry import trace
-from opentelemetry.instrumentation.instrumentor import BaseInstrumentor
+from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined] # see the class
 from opentelemetry.trace import Span, Status, StatusCode
 
 from e2edebug.policy import attributes

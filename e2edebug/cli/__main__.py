@@ -1,0 +1,7 @@
+"""`python -m e2edebug.cli`."""
+
+import sys
+
+from e2edebug.cli import main
+
+sys.exit(main())
