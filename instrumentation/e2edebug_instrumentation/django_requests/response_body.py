@@ -37,8 +37,9 @@ def trace_body(
     production = _Production(tracer, context, component, when_done)
     # A generator that is closed early runs its `finally` and `with` blocks there and then: within its own context, or
     # what it detaches would leave that context attached to whoever closed it.
-    response._resource_closers[:] = [production.within(close) for close in response._resource_closers]
-    parts: Any = response.streaming_content
+    body: Any = response
+    body._resource_closers[:] = [production.within(close) for close in body._resource_closers]
+    parts = body.streaming_content
     response.streaming_content = _AsyncBody(parts, production) if response.is_async else _Body(parts, production)
     return True
 

@@ -21,8 +21,8 @@ _outgoing: dict[str, str] = {}
 def tells(request: HttpRequest) -> HttpResponse:
     _outgoing.clear()
     propagate.inject(_outgoing)
-    assert request.correlation_id == current_correlation_id() == baggage.get_baggage("correlation.id")  # type: ignore[attr-defined]
-    return HttpResponse(request.correlation_id)  # type: ignore[attr-defined]
+    assert request.correlation_id == current_correlation_id() == baggage.get_baggage("correlation.id")
+    return HttpResponse(request.correlation_id)
 
 
 def has_headers(request: HttpRequest) -> HttpResponse:

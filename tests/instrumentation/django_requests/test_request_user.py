@@ -31,7 +31,7 @@ class Row(Shopper):
         self.pk = uuid.UUID(int=7)
 
     @property
-    def email(self) -> str:  # type: ignore[override]
+    def email(self) -> str:
         raise AssertionError("this would be a query")
 
 
@@ -53,7 +53,7 @@ class Session:
 def request_of(user: object) -> HttpRequest:
     """A request with that user."""
     request = HttpRequest()
-    request.user = user  # type: ignore[assignment]
+    request.user = user
     return request
 
 
@@ -81,7 +81,7 @@ def test_a_lazy_user_that_nobody_looked_at_stays_unevaluated() -> None:
 
 def test_a_user_awaited_by_an_async_view_is_named() -> None:
     request = request_of(SimpleLazyObject(_ask))
-    request._acached_user = Shopper()  # type: ignore[attr-defined]
+    request._acached_user = Shopper()
 
     assert user_attributes(request)["e2edebug.user.label"] == "ada@shop.example"
 
@@ -101,7 +101,7 @@ def test_a_request_without_authentication_is_nobodys() -> None:
 
 def test_the_session_key_appears_as_a_digest_and_the_session_is_not_loaded() -> None:
     request = HttpRequest()
-    request.session = Session()  # type: ignore[assignment]
+    request.session = Session()
 
     found = session_attributes(request)
 

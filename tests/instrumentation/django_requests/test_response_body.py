@@ -26,7 +26,7 @@ _never = "never set"
 
 
 def _tracer(request: HttpRequest) -> Any:
-    return request.META["tracer"] if "tracer" in request.META else request.scope["tracer"]  # type: ignore[attr-defined]
+    return request.META["tracer"] if "tracer" in request.META else request.scope["tracer"]
 
 
 def export(request: HttpRequest) -> StreamingHttpResponse:

@@ -68,7 +68,7 @@ def admin_page(registered_class: str) -> Any:
         return HttpResponse("")
 
     options = type("Options", (), {"object_name": "Order"})()
-    changelist_view.model_admin = type(registered_class, (), {"opts": options})()  # type: ignore[attr-defined]
+    changelist_view.model_admin = type(registered_class, (), {"opts": options})()
     return changelist_view
 
 
