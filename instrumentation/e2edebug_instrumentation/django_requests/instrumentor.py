@@ -18,10 +18,11 @@ from opentelemetry.instrumentation.utils import unwrap
 from opentelemetry.metrics import MeterProvider, NoOpMeterProvider
 from opentelemetry.trace import TracerProvider
 
+from e2edebug.policy.self_report import internal_error
 from e2edebug_instrumentation.django_requests.options import RequestOptions
 
 _HANDLERS = "django.core.handlers.base"
-_logger = logging.getLogger("e2edebug.instrumentation.django")
+_logger = logging.getLogger("e2edebug")
 
 
 # OpenTelemetry tells type checkers to ignore the whole module of BaseInstrumentor.
@@ -93,11 +94,8 @@ class DjangoRequestInstrumentor(BaseInstrumentor):  # type: ignore[misc]
             from e2edebug_instrumentation.django_requests.activation import activate
 
             activate(self._options, self._tracer_provider, self._meter_provider)
-        except Exception as error:
-            # Django is about to build its middleware; without ours it must get on with that.
-            if self._options.raise_errors:
-                raise
-            _logger.warning("e2edebug cannot trace the requests of this Django: %s", error, exc_info=error)
+        except Exception as error:  # noqa: BLE001 - Django is about to build its middleware and must get on with that
+            internal_error("trace the requests of this Django", error)
 
 
 def _loaded_handlers(base_handler: type) -> list[Any]:

@@ -7,6 +7,7 @@ from asgiref.sync import iscoroutinefunction, markcoroutinefunction
 from django.http.response import HttpResponseBase
 
 from e2edebug.policy import correlation_id
+from e2edebug.policy.self_report import internal_error
 from e2edebug_instrumentation.django_requests.excluded_request import ExcludedRequest
 from e2edebug_instrumentation.django_requests.request_span import RequestSpan
 from e2edebug_instrumentation.django_requests.request_tracing import RequestTracing
@@ -65,7 +66,7 @@ class RequestMiddleware:
             return ExcludedRequest(request) if tracing.excludes(request) else RequestSpan(tracing, request)
         except Exception as error:  # noqa: BLE001 - the edge to the host: the request is served untraced
             request.correlation_id = correlation_id.new()  # promised to the host's code on every request
-            tracing.faults.report("starting the span of a request", error)
+            internal_error("start the span of a request", error)
             return None
 
     def process_exception(self, request: Any, exception: Exception) -> None:

@@ -14,7 +14,6 @@ class RequestOptions:
     trust_incoming_trace: bool = True
     correlation_id_max_traces: int = 1000
     correlation_id_max_age_s: float = 86_400.0
-    raise_errors: bool = False
 
     @classmethod
     def from_arguments(cls, config: object | None, arguments: Mapping[str, object]) -> "RequestOptions":

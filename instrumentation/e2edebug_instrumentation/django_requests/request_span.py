@@ -19,6 +19,7 @@ from opentelemetry.util.http import (
 
 from e2edebug.policy import attributes as names
 from e2edebug.policy import correlation_id
+from e2edebug.policy.self_report import internal_error
 from e2edebug_instrumentation.correlation import workflow_scope
 from e2edebug_instrumentation.correlation.propagator import BAGGAGE_KEY
 from e2edebug_instrumentation.correlation.response_header import set_correlation_id_header
@@ -108,18 +109,17 @@ class RequestSpan:
         try:
             if tracing.options.response_header:
                 set_correlation_id_header(response, self.correlation_id)
-            component, operation = self._view_names()
             if self._span.is_recording():
-                self._describe(response, component, operation)
+                self._describe_response(response)
             is_streaming = trace_body(
-                response, tracing.tracer, self._context, component=component, when_done=self._scope.close
+                response, tracing.tracer, self._context, component=self._view_names()[0], when_done=self._scope.close
             )
             propagator = _get_response_propagator()
             if propagator is not None:
                 propagator.inject(response)
             self._call_hook("_otel_response_hook", self._request, response)
         except Exception as error:  # noqa: BLE001 - the edge to the host: its response is ready and must go out
-            tracing.faults.report("describing a response", error)
+            internal_error("describe a response", error)
         finally:
             self._end(keeps_scope=is_streaming)
             otel_context.detach(self._token)
@@ -128,11 +128,10 @@ class RequestSpan:
         """End the span of a request that *error* took away: the client is gone, or the worker is about to be."""
         try:
             if self._span.is_recording():
-                component, operation = self._view_names()
-                self._describe_view(component, operation)
+                self._describe_request()
                 describe_interruption(self._span, error)
         except Exception as fault:  # noqa: BLE001 - the host's own exception is on its way and must stay what it is
-            self._tracing.faults.report("describing an interrupted request", fault)
+            internal_error("describe an interrupted request", fault)
         finally:
             self._end(keeps_scope=False)
             # A coroutine that is thrown away unfinished gets its GeneratorExit in whatever context collects it.
@@ -167,7 +166,7 @@ class RequestSpan:
                 if (value := getattr(request, name, None)) is not None:
                     attributes[name] = str(value)
         except Exception as error:  # noqa: BLE001 - a server's odd environ must not cost the request, nor its span
-            tracing.faults.report("reading a request", error)
+            internal_error("read a request", error)
             return {"http.request.method": self._method, names.REQUEST_PATH: request.path}
         return attributes
 
@@ -175,36 +174,40 @@ class RequestSpan:
         match = getattr(self._request, "resolver_match", None)
         return component_and_operation(match.func, self._method) if match is not None else ("", "")
 
-    def _describe(self, response: HttpResponseBase, component: str, operation: str) -> None:
-        span, request, tracing = self._span, self._request, self._tracing
-        self._describe_view(component, operation)
-        span.set_attributes({**user_attributes(request), **session_attributes(request)})
+    def _describe_response(self, response: HttpResponseBase) -> None:
+        span, tracing, status_code = self._span, self._tracing, response.status_code
+        # Sets ERROR from 500 on; Http404, PermissionDenied and their like become 4xx and are not errors of ours.
+        _set_status_code(span, status_code, sem_conv_opt_in_mode=tracing.semconv_mode)
+        if status_code >= 500:
+            if not self._recorded and self.passed_exception is not None:
+                # A process_exception() middleware of the host answered it, so Django did not report it.
+                self.record_exception(self.passed_exception)
+            if self._recorded:
+                span.set_status(failed_with(self._recorded[0]))
+        self._describe_request()
         if tracing.captured_response_headers:
             span.set_attributes(
                 SanitizeValue(tracing.sanitized_headers).sanitize_header_values(
                     dict(response.items()), tracing.captured_response_headers, normalise_response_header_name
                 )
             )
-        status_code = response.status_code
-        # Sets ERROR from 500 on; Http404, PermissionDenied and their like become 4xx and are not errors of ours.
-        _set_status_code(span, status_code, sem_conv_opt_in_mode=tracing.semconv_mode)
-        if status_code < 500:
-            return
-        if not self._recorded and self.passed_exception is not None:
-            # A process_exception() middleware of the host answered it, so Django did not report it.
-            self.record_exception(self.passed_exception)
-        if self._recorded:
-            span.set_status(failed_with(self._recorded[0]))
 
-    def _describe_view(self, component: str, operation: str) -> None:
-        if not component:
-            return
-        span = self._span
-        route = getattr(self._request.resolver_match, "route", None)
-        span.set_attributes({names.COMPONENT: component, names.OPERATION: operation})
-        if route:
-            span.set_attribute("http.route", route)
-            span.update_name(f"{self._method} {route}")
+    def _describe_request(self) -> None:
+        """Say what is known of the request only once it has been worked on: its view and its user."""
+        attributes: dict[str, str] = {}
+        component, operation = self._view_names()
+        if component:
+            attributes = {names.COMPONENT: component, names.OPERATION: operation}
+            route = getattr(self._request.resolver_match, "route", None)
+            if route:
+                attributes["http.route"] = route
+                self._span.update_name(f"{self._method} {route}")
+        try:
+            attributes.update(user_attributes(self._request))
+            attributes.update(session_attributes(self._request))
+        except Exception as error:  # noqa: BLE001 - user classes and session backends of the host
+            internal_error("read the user of a request", error)
+        self._span.set_attributes(attributes)
 
     def _call_hook(self, name: str, *arguments: Any) -> None:
         """Call the hook that somebody gave to OpenTelemetry's own Django instrumentor."""
@@ -214,4 +217,4 @@ class RequestSpan:
         try:
             hook(self._span, *arguments)
         except Exception as error:  # noqa: BLE001 - a hook of the host; the request goes on without it
-            self._tracing.faults.report(f"calling {name.removeprefix('_otel_')}", error)
+            internal_error(f"call a {name.removeprefix('_otel_')}", error)

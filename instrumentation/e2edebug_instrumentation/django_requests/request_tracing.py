@@ -8,7 +8,6 @@ from opentelemetry.trace import Tracer
 from opentelemetry.util.http import ExcludeList, get_custom_headers
 
 from e2edebug_instrumentation.correlation.id_reuse import IdReuse
-from e2edebug_instrumentation.django_requests.faults import Faults
 from e2edebug_instrumentation.django_requests.options import RequestOptions
 
 _CAPTURED_REQUEST_HEADERS = "OTEL_INSTRUMENTATION_HTTP_CAPTURE_HEADERS_SERVER_REQUEST"
@@ -25,7 +24,6 @@ class RequestTracing:
     semconv_mode: Any
     excluded: tuple[ExcludeList, ...]
     id_reuse: IdReuse
-    faults: Faults
     captured_request_headers: list[str]
     captured_response_headers: list[str]
     sanitized_headers: list[str]
@@ -42,7 +40,6 @@ class RequestTracing:
             # An empty list is left out: building the URL it would be matched against costs more than the match.
             excluded=tuple(patterns for patterns in (ours, stock) if patterns._excluded_urls),
             id_reuse=IdReuse(max_traces=options.correlation_id_max_traces, max_age_s=options.correlation_id_max_age_s),
-            faults=Faults(raise_errors=options.raise_errors),
             captured_request_headers=get_custom_headers(_CAPTURED_REQUEST_HEADERS),
             captured_response_headers=get_custom_headers(_CAPTURED_RESPONSE_HEADERS),
             sanitized_headers=get_custom_headers(_SANITIZED_FIELDS),

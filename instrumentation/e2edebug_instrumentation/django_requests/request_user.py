@@ -6,6 +6,7 @@ from typing import Any
 from django.utils.functional import LazyObject, empty
 
 from e2edebug.policy import attributes as names
+from e2edebug.policy.user_identity import identity_of
 
 
 def user_attributes(request: Any) -> dict[str, str]:
@@ -16,11 +17,9 @@ def user_attributes(request: Any) -> dict[str, str]:
     user = _known_user(request)
     if user is None or not user.is_authenticated:
         return {}
-    found = {names.USER_ID: str(user.pk)}
-    label = _label(user)
-    if label:
-        found[names.USER_LABEL] = label
-    return found
+    identity = identity_of(str(user.pk) if _is_name_deferred(user) else user)
+    found = {names.USER_ID: identity.user_id, names.USER_LABEL: identity.label}
+    return {name: value for name, value in found.items() if value}
 
 
 def session_attributes(request: Any) -> dict[str, str]:
@@ -44,8 +43,6 @@ def _known_user(request: Any) -> Any | None:
     return user
 
 
-def _label(user: Any) -> str:
-    field = getattr(user, "USERNAME_FIELD", "username")
-    # A deferred field is absent from the instance, and reading it would be a query.
-    value = user.__dict__.get(field) if hasattr(user, "_state") else getattr(user, field, None)
-    return "" if value is None else str(value)
+def _is_name_deferred(user: Any) -> bool:
+    # A deferred field (`.only("pk")`) is absent from the instance, and reading it would be a query.
+    return hasattr(user, "_state") and getattr(user, "USERNAME_FIELD", "") not in user.__dict__

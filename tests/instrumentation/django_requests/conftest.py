@@ -58,7 +58,7 @@ def instrument(provider: TracerProvider) -> Iterator[Any]:
     )
 
     def switch_on(**options: Any) -> DjangoRequestInstrumentor:
-        instrumentor.instrument(tracer_provider=provider, raise_errors=options.pop("raise_errors", True), **options)
+        instrumentor.instrument(tracer_provider=provider, **options)
         return instrumentor
 
     yield switch_on

@@ -39,7 +39,7 @@ FILES = {
         trace.set_tracer_provider(provider)
 
         from e2edebug_instrumentation.django_requests.instrumentor import DjangoRequestInstrumentor
-        DjangoRequestInstrumentor().instrument(raise_errors=True)
+        DjangoRequestInstrumentor().instrument()
     """,
     "project/__init__.py": "",
     "project/settings.py": """
@@ -125,7 +125,16 @@ FILES = {
             USERNAME_FIELD = "username"
     """,
 }
-_PLACES = ["settings_top", "settings_bottom", "wsgi_top", "wsgi_middle", "wsgi_bottom", "asgi_top", "asgi_bottom", "manage_top"]
+_PLACES = [
+    "settings_top",
+    "settings_bottom",
+    "wsgi_top",
+    "wsgi_middle",
+    "wsgi_bottom",
+    "asgi_top",
+    "asgi_bottom",
+    "manage_top",
+]
 
 
 class GeneratedProject:
@@ -194,7 +203,12 @@ class GeneratedProject:
 
     def _environment(self) -> dict[str, str]:
         environment = {key: value for key, value in os.environ.items() if not key.startswith(("DJANGO_", "OTEL_"))}
-        return {**environment, "SPANS_FILE": str(self.spans_file), "PYTHONPATH": str(self.folder)}
+        return {
+            **environment,
+            "SPANS_FILE": str(self.spans_file),
+            "E2EDEBUG_RAISE_ERRORS": "1",
+            "PYTHONPATH": str(self.folder),
+        }
 
 
 class Server:

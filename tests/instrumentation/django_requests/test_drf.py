@@ -15,7 +15,9 @@ class Ada:
 
     is_authenticated = True
     pk = 7
-    username = "ada"
+
+    def get_username(self) -> str:
+        return "ada"
 
 
 def make_urls() -> type:

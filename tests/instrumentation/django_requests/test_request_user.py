@@ -5,8 +5,11 @@ import uuid
 from typing import Any
 
 import pytest
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, override_settings
+from django.urls import path
 from django.utils.functional import SimpleLazyObject
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 
 from e2edebug_instrumentation.django_requests.request_user import session_attributes, user_attributes
 
@@ -20,6 +23,9 @@ class Shopper:
     def __init__(self) -> None:
         self.pk = uuid.UUID(int=7)
         self.email = "ada@shop.example"
+
+    def get_username(self) -> str:
+        return self.email
 
 
 class Row(Shopper):
@@ -110,3 +116,30 @@ def test_the_session_key_appears_as_a_digest_and_the_session_is_not_loaded() -> 
 
 def test_a_request_without_a_session_has_no_digest() -> None:
     assert session_attributes(HttpRequest()) == {}
+
+
+def test_a_user_that_cannot_be_read_costs_the_span_nothing_else(
+    instrument: Any,
+    client: Client,
+    exporter: InMemorySpanExporter,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Broken:
+        @property
+        def is_authenticated(self) -> bool:
+            raise LookupError("directory is down")
+
+    def view(request: HttpRequest) -> HttpResponse:
+        request.user = Broken()
+        return HttpResponse("ok", status=201)
+
+    monkeypatch.setenv("E2EDEBUG_RAISE_ERRORS", "0")
+    instrument()
+    with override_settings(ROOT_URLCONF=type("Urls", (), {"urlpatterns": [path("broken/", view)]})):
+        assert client.get("/broken/").content == b"ok"
+
+    (span,) = exporter.get_finished_spans()
+    attributes = dict(span.attributes or {})
+    assert (attributes["e2edebug.component"], attributes["http.status_code"]) == ("view", 201)
+    assert caplog.text.count("failed to read the user of a request") == 1

@@ -124,14 +124,18 @@ def test_where_the_stock_middleware_stands_ours_takes_its_place(
     assert hooked == ["/hello/"]
 
 
-def test_a_hook_that_raises_costs_the_request_nothing(instrument: Any, provider: TracerProvider) -> None:
+def test_a_hook_that_raises_costs_the_request_nothing(
+    instrument: Any, provider: TracerProvider, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("E2EDEBUG_RAISE_ERRORS", "0")
+
     def request_hook(span: trace.Span, request: HttpRequest) -> None:
         raise ValueError("hook")
 
     stock = DjangoInstrumentor()
     stock.instrument(tracer_provider=provider, request_hook=request_hook)
     try:
-        instrument(raise_errors=False)
+        instrument()
         body = call(WSGIHandler())
     finally:
         stock.uninstrument()
@@ -153,6 +157,19 @@ def test_an_excluded_request_leaves_no_span_and_silences_what_happens_in_it(
     assert exporter.get_finished_spans() == ()
 
 
+def test_a_refused_host_is_served_as_ever_where_something_is_excluded(
+    instrument: Any, exporter: InMemorySpanExporter
+) -> None:
+    """Patterns are matched against the URL, and building it is where Django refuses a host."""
+    instrument(excluded_urls="nothing")
+    environ = RequestFactory().get("/hello/", headers={"host": "evil.example"}).environ
+
+    body = b"".join(WSGIHandler()(environ, lambda status, headers: None))
+
+    assert body.endswith(b" True")
+    assert len(exporter.get_finished_spans()) == 1
+
+
 def test_the_body_of_an_excluded_request_is_silent_too(instrument: Any, exporter: InMemorySpanExporter) -> None:
     instrument(excluded_urls="streamed")
 
@@ -163,14 +180,15 @@ def test_the_body_of_an_excluded_request_is_silent_too(instrument: Any, exporter
 def test_a_fault_of_ours_is_told_once_and_the_request_is_served(
     instrument: Any, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    instrument(raise_errors=False)
+    monkeypatch.setenv("E2EDEBUG_RAISE_ERRORS", "0")
+    instrument()
     handler = WSGIHandler()
     monkeypatch.setattr("e2edebug_instrumentation.django_requests.request_span.parent_of", None)
 
     bodies = [call(handler) for _ in range(3)]
 
     assert all(len(body) == len(b"00000000-0000-0000-0000-000000000000 True") for body in bodies)
-    assert caplog.text.count("failed while starting the span of a request") == 1
+    assert caplog.text.count("failed to start the span of a request") == 1
 
 
 def test_the_settings_of_a_configuration_object_are_used_and_arguments_come_first(instrument: Any) -> None:
@@ -189,7 +207,7 @@ def test_the_settings_of_a_configuration_object_are_used_and_arguments_come_firs
 def test_without_an_sdk_requests_still_have_an_id(instrument: Any, client: Client) -> None:
     from e2edebug_instrumentation.django_requests.instrumentor import DjangoRequestInstrumentor
 
-    DjangoRequestInstrumentor().instrument(tracer_provider=trace.NoOpTracerProvider(), raise_errors=True)
+    DjangoRequestInstrumentor().instrument(tracer_provider=trace.NoOpTracerProvider())
 
     one, other = (client.get("/hello/")["X-Correlation-ID"] for _ in range(2))
 
