@@ -31,6 +31,11 @@ from e2edebug_instrumentation.database.query_span import (
 _BACKEND_MODULE: Final = "django.db.backends.base.base"
 _TARGET: Final = "_e2edebug_target"
 _FOREIGN_PROXY: Final = "opentelemetry.instrumentation.dbapi"
+_ERRORS: Final = (
+    "DataError", "OperationalError", "IntegrityError", "InternalError", "ProgrammingError", "NotSupportedError",
+    "DatabaseError", "InterfaceError", "Error",
+)  # fmt: skip
+"""In the order in which django.db.utils.DatabaseErrorWrapper asks for them."""
 _SYSTEMS: Final = {"oracle": "oracle.db", "microsoft": "microsoft.sql_server"}
 
 
@@ -166,7 +171,7 @@ class _ConnectionTracing:
         try:
             result = wrapped(*args, **kwargs)
         except BaseException as error:
-            command.fail(error)
+            command.fail(error, raised_as=_as_django_raises_it(connection, error))
             raise
         command.succeed()
         return result
@@ -197,6 +202,16 @@ class _ConnectionTracing:
             self._watched.add(connection)
         except Exception as error:  # noqa: BLE001 - the application's connection works without us
             internal_error("watch a database connection", error)
+
+
+def _as_django_raises_it(connection: Any, error: BaseException) -> BaseException | None:
+    """Return Django's exception for an error of the driver: connect() itself raises the latter, its callers the former."""
+    from django.db import utils
+
+    for name in _ERRORS:
+        if isinstance(error, getattr(connection.Database, name, ())):
+            return getattr(utils, name)(*error.args)  # type: ignore[no-any-return] # one of the exception classes
+    return None
 
 
 def _existing(backend_class: type) -> list[Any]:

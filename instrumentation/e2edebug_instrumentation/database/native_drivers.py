@@ -31,7 +31,7 @@ class PsycopgIntegration(TracedIntegration):
 
 
 class SQLiteIntegration(TracedIntegration):
-    """For sqlite3: the connection's class comes in by `factory`; its shortcuts call cursor(), though in C."""
+    """For sqlite3: the connection's class comes in by `factory`."""
 
     def target_from(self, args: tuple[Any, ...], kwargs: dict[Any, Any]) -> DatabaseTarget:
         """Return the database of a file name."""
@@ -82,8 +82,18 @@ def _traced_connection_class(base: Any) -> Any:
             return method(error_type, error, stack)
         return integration.run_command("ROLLBACK" if error_type else "COMMIT", method, error_type, error, stack)
 
+    def shortcut(name: str) -> Callable[..., Any]:
+        # What the C code does (sqlite3 manual, "Connection shortcut methods"), but by way of our cursor().
+        def execute(self: Any, *args: Any) -> Any:
+            return getattr(self.cursor(), name)(*args)
+
+        return execute
+
     members = {
         "cursor": cursor,
+        "execute": shortcut("execute"),
+        "executemany": shortcut("executemany"),
+        "executescript": shortcut("executescript"),
         "commit": command("COMMIT", "commit"),
         "rollback": command("ROLLBACK", "rollback"),
         "__exit__": leave,

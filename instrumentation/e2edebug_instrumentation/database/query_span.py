@@ -263,13 +263,13 @@ def _status_code(error: BaseException) -> str:
     for candidate in (error, error.__cause__, getattr(error, "orig", None)):
         if candidate is None:
             continue
+        arguments = candidate.args
+        if arguments and isinstance(arguments[0], int) and not isinstance(arguments[0], bool) and arguments[0]:
+            return str(arguments[0])
         for name in ("sqlstate", "pgcode", "sqlite_errorname"):
             code = getattr(candidate, name, None)
             if isinstance(code, str) and code:
                 return code
-        arguments = candidate.args
-        if arguments and isinstance(arguments[0], int) and not isinstance(arguments[0], bool) and arguments[0]:
-            return str(arguments[0])
     return ""
 
 
