@@ -4,17 +4,10 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import NoReturn, TextIO
 
-from e2edebug.cli import (
-    config_command,
-    demo_command,
-    migrate_command,
-    run_command,
-    sessions_command,
-    show_command,
-)
 from e2edebug.cli.exit_codes import CommandError, ExitCode, UsageError
 from e2edebug.cli.terminal import inert
 from e2edebug.policy.config import ConfigurationError
@@ -28,7 +21,7 @@ file e2edebug.sqlite3. `e2edebug config` says which one it is; --database URL na
 _EPILOG = """\
 exit codes: 0 done, 1 the answer is no (nothing found, a check failed), 2 wrong usage or setting, 3 no usable store
 """
-_COMMANDS = (migrate_command, run_command, config_command, sessions_command, show_command, demo_command)
+_COMMANDS = ("migrate", "run", "config", "sessions", "show", "demo")
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141
 
@@ -38,7 +31,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         _never_fail_on_characters(stream)
     try:
-        arguments = _parser().parse_args(argv)
+        given = sys.argv[1:] if argv is None else list(argv)
+        arguments = _parser(given[:1]).parse_args(given)
         code = arguments.run(arguments)
         sys.stdout.flush()
     except ConfigurationError as error:
@@ -64,7 +58,8 @@ class _Parser(argparse.ArgumentParser):
         raise UsageError(f"{message}; see `{self.prog} --help`")
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(first: Sequence[str]) -> argparse.ArgumentParser:
+    """The parser of the command that *first* names, else of all: `run` need not wait for SQLAlchemy's import."""
     parser = _Parser(
         prog="e2edebug",
         description=_DESCRIPTION,
@@ -74,8 +69,8 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"e2edebug {_version()}")
     commands = parser.add_subparsers(title="commands", metavar="<command>", required=True, dest="command")
-    for command in _COMMANDS:
-        command.add_to(commands)
+    for command in first if first and first[0] in _COMMANDS else _COMMANDS:
+        import_module(f"e2edebug.cli.{command}_command").add_to(commands)
     return parser
 
 

@@ -5,8 +5,9 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+from e2edebug.cli.database_option import add_database_option
 from e2edebug.cli.exit_codes import ExitCode
-from e2edebug.cli.store import add_database_option, settings_of
+from e2edebug.cli.store import settings_of
 from e2edebug.cli.terminal import Line, Piece, Terminal, inert, padded, wrapped
 from e2edebug.policy.config import DEFAULT, SETTINGS, Config
 from e2edebug.runtime.store_choice import choose_store_url

@@ -4,10 +4,10 @@ import argparse
 import json
 from typing import Any
 
+from e2edebug.cli.database_option import add_database_option
 from e2edebug.cli.exit_codes import ExitCode, UsageError
 from e2edebug.cli.store import (
     MissingStoreError,
-    add_database_option,
     settings_of,
     store_to_change,
     store_to_inspect,

@@ -9,8 +9,8 @@ from collections.abc import MutableMapping, Sequence
 from pathlib import Path
 from typing import Any, Final, NoReturn
 
+from e2edebug.cli.database_option import add_database_option
 from e2edebug.cli.exit_codes import UsageError
-from e2edebug.cli.store import add_database_option
 from e2edebug.policy.config import load_config
 
 AUTOLOAD: Final = Path(__file__).parent / "autoload"

@@ -1,6 +1,7 @@
 """Sessions as lines: the list of many, and the heading of one."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -13,8 +14,10 @@ STATUS_STYLES: Final = {"completed": "completed", "failed": "failed", "timeout":
 
 _SHORTEST_ID: Final = 8
 _WIDE: Final = 110
-_WIDEST_TYPE: Final = 20
-_WIDEST_USER: Final = 16
+_WIDEST_TYPE: Final = 14
+_WIDEST_USER: Final = 12
+_NARROWEST_REQUEST: Final = 12
+_ROOM_FOR_WORDS: Final = 26
 
 
 def session_table(
@@ -26,24 +29,58 @@ def session_table(
     """
     glyphs = glyphs_of(is_unicode)
     is_wide = width is None or width >= _WIDE
-    zone = zone_name(now)
-    columns: list[tuple[str, list[Piece], bool]] = [
-        ("id", [Piece(text, "quiet") for text in _ids(sessions, width=width)], False),
-        (f"started ({zone})" if is_wide else f"started {zone}", _starts(sessions, now, is_wide=is_wide), False),
-        ("status", [Piece(one.status, STATUS_STYLES.get(one.status, "")) for one in sessions], False),
-        ("duration", [Piece(glyphs.duration(one.duration_ms)) for one in sessions], True),
-        ("type", [Piece(_cut(one.workflow_type, _WIDEST_TYPE, glyphs), "title") for one in sessions], False),
+    columns = [
+        _Column("id", [Piece(text, "quiet") for text in _ids(sessions, is_whole=width is None)]),
+        _Column(f"started {zone_name(now)}", _starts(sessions, now, width=width)),
+        _Column("status", [Piece(one.status, STATUS_STYLES.get(one.status, "")) for one in sessions]),
+        _Column("duration", [Piece(glyphs.duration(one.duration_ms)) for one in sessions], is_right=True),
+        _Column("type", [Piece(_cut(one.workflow_type, _WIDEST_TYPE, glyphs), "title") for one in sessions]),
     ]
     if is_wide:
         columns += [
-            ("user", [Piece(_cut(_user(one), _WIDEST_USER, glyphs)) for one in sessions], False),
-            ("steps", [Piece(f"{one.step_count:,}") for one in sessions], True),
-            ("queries", [Piece(f"{one.query_count:,}") for one in sessions], True),
-            ("errors", [Piece(_unless_zero(one.error_count), "error") for one in sessions], True),
-            ("repeats", [Piece(_repeats(one, glyphs), "count") for one in sessions], True),
+            _Column("user", [Piece(_cut(_user(one), _WIDEST_USER, glyphs)) for one in sessions]),
+            _Column("steps", [Piece(f"{one.step_count:,}") for one in sessions], is_right=True),
+            _Column("queries", [Piece(f"{one.query_count:,}") for one in sessions], is_right=True),
         ]
-    columns.append(("request", [Piece(inert(one.root_operation)) for one in sessions], False))
-    yield from _table(columns, width=width, glyphs=glyphs)
+    used = sum(column.width + 2 for column in columns)
+    room = None if width is None else max(width - used, _NARROWEST_REQUEST)
+    yield [Piece(column.heading, "quiet") for column in columns] + [Piece("request", "quiet")]
+    for at, session in enumerate(sessions):
+        yield [column.cell(at) for column in columns] + _request(session, room, glyphs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Column:
+    name: str
+    cells: Sequence[Piece]
+    is_right: bool = False
+
+    @property
+    def width(self) -> int:
+        return max(cell_width(self.name), *(cell_width(cell.text) for cell in self.cells), 0)
+
+    @property
+    def heading(self) -> str:
+        return padded(self.name, self.width, right=self.is_right) + "  "
+
+    def cell(self, at: int) -> Piece:
+        text, style = self.cells[at]
+        return Piece(padded(text, self.width, right=self.is_right) + "  ", style)
+
+
+def _request(session: Session, room: int | None, glyphs: Glyphs) -> Line:
+    """The request, and behind it what is wrong with it: that is never cut."""
+    notes = []
+    if session.repeat_count > 1:
+        notes.append(Piece(f"  {glyphs.times} {session.repeat_count:,}", "count"))
+    if session.error_count:
+        is_narrow = room is not None and room < _ROOM_FOR_WORDS
+        errors = f"{glyphs.cross} {session.error_count:,}" if is_narrow else counted(session.error_count, "error")
+        notes.append(Piece(f"  {errors}", "error"))
+    text = inert(session.root_operation)
+    if room is not None:
+        text = cut(text, max(room - sum(len(note.text) for note in notes), 4), ellipsis=glyphs.ellipsis)
+    return [Piece(text), *notes]
 
 
 def session_heading(session: Session, *, is_unicode: bool = True) -> Iterator[Line]:
@@ -85,28 +122,10 @@ def _joined(pieces: Sequence[Piece], separator: Piece) -> Line:
     return line
 
 
-def _table(
-    columns: Sequence[tuple[str, Sequence[Piece], bool]], *, width: int | None, glyphs: Glyphs
-) -> Iterator[Line]:
-    widths = [max(cell_width(name), *(cell_width(cell.text) for cell in cells), 0) for name, cells, _ in columns]
-    if width is not None:
-        widths[-1] = max(min(widths[-1], width - sum(widths[:-1]) - 2 * (len(widths) - 1)), 8)
-    heading = [
-        Piece(padded(name, size, right=right) + "  ", "quiet")
-        for (name, _, right), size in zip(columns, widths, strict=True)
-    ]
-    yield heading
-    for row in zip(*(cells for _, cells, _ in columns), strict=True):
-        yield [
-            Piece(padded(cut(cell.text, size, ellipsis=glyphs.ellipsis), size, right=right) + "  ", cell.style)
-            for cell, size, (_, _, right) in zip(row, widths, columns, strict=True)
-        ]
-
-
-def _ids(sessions: Sequence[Session], *, width: int | None) -> list[str]:
-    """Ids whole where there is room, else the shortest beginnings that tell those in the list apart."""
+def _ids(sessions: Sequence[Session], *, is_whole: bool) -> list[str]:
+    """Whole ids, or the shortest beginnings that tell those in the list apart."""
     ids = [inert(session.correlation_id) for session in sessions]
-    if width is None:
+    if is_whole:
         return ids
     for size in range(_SHORTEST_ID, 64, 4):
         if len({one[:size] for one in ids}) == len(set(ids)):
@@ -114,11 +133,13 @@ def _ids(sessions: Sequence[Session], *, width: int | None) -> list[str]:
     return ids
 
 
-def _starts(sessions: Sequence[Session], now: datetime, *, is_wide: bool) -> list[Piece]:
+def _starts(sessions: Sequence[Session], now: datetime, *, width: int | None) -> list[Piece]:
     starts = [local_time(one.start_time) for one in sessions]
-    if not is_wide:
-        today = local_time(now)[:10]
-        starts = [one[11:] if one.startswith(today) else one[5:16] for one in starts]
+    today = local_time(now)[:10]
+    if width is not None and all(one.startswith(today) for one in starts):
+        starts = [one[11:] for one in starts]
+    elif width is not None:
+        starts = [one[5:] if width >= _WIDE else one[5:16] for one in starts]
     return [Piece(one) for one in starts]
 
 
@@ -129,11 +150,3 @@ def _user(session: Session) -> str:
 
 def _cut(text: str, width: int, glyphs: Glyphs) -> str:
     return cut(inert(text), width, ellipsis=glyphs.ellipsis)
-
-
-def _unless_zero(number: int) -> str:
-    return f"{number:,}" if number else ""
-
-
-def _repeats(session: Session, glyphs: Glyphs) -> str:
-    return f"{glyphs.times} {session.repeat_count:,}" if session.repeat_count > 1 else ""

@@ -5,17 +5,18 @@ import shlex
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from e2edebug.cli.database_option import add_database_option
 from e2edebug.cli.exit_codes import ExitCode, UsageError
 from e2edebug.cli.quantities import DURATION_FORM, SINCE_FORM, read_duration_ms, read_since
 from e2edebug.cli.record_json import as_json, to_text
 from e2edebug.cli.session_lines import session_table
-from e2edebug.cli.store import add_database_option, settings_of, store_to_read
+from e2edebug.cli.store import settings_of, store_to_read
 from e2edebug.cli.terminal import Line, Piece, Terminal, inert
 from e2edebug_schema.queries.sessions import Session, SessionFilter, SessionKey, list_sessions
 from e2edebug_schema.tables import SESSION_STATUSES
 
 _MOST: Final = 1_000
-_BEFORE_FORM: Final = "a place that an earlier list ended with, such as 2026-11-23T10:00:00.123456+00:00,42"
+_BEFORE_FORM: Final = "a place that an earlier list ended with, such as 2026-11-23T10:00:00.123456Z,42"
 
 
 def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -105,7 +106,7 @@ def _place(text: str | None) -> SessionKey | None:
 
 
 def _written(key: SessionKey) -> str:
-    return f"{key.start_time.isoformat()},{key.id}"
+    return f"{key.start_time.isoformat().replace('+00:00', 'Z')},{key.id}"
 
 
 def _nothing(arguments: argparse.Namespace, described: str) -> str:
@@ -116,7 +117,7 @@ def _nothing(arguments: argparse.Namespace, described: str) -> str:
 
 
 def _hints(arguments: argparse.Namespace, sessions: list[Session], *, has_more: bool) -> list[Line]:
-    lines: list[Line] = [[], [Piece("one of them  e2edebug show <id>", "quiet")]]
+    lines: list[Line] = [[], [Piece("one of them: e2edebug show <id>", "quiet")]]
     if has_more:
         options = []
         for name in ("type", "status", "user", "since", "slower_than", "limit"):
@@ -127,5 +128,5 @@ def _hints(arguments: argparse.Namespace, sessions: list[Session], *, has_more: 
             options.append("--errors ")
         # Not --database: it may hold a password.
         command = f"e2edebug sessions {''.join(options)}--before {_written(sessions[-1].key)}"
-        lines.append([Piece(f"older ones   {command}", "quiet")])
+        lines.append([Piece(f"older ones: {command}", "quiet")])
     return lines

@@ -7,12 +7,13 @@ from typing import Any, Final
 
 from sqlalchemy import Engine
 
+from e2edebug.cli.database_option import add_database_option
 from e2edebug.cli.exit_codes import CommandError, ExitCode
 from e2edebug.cli.quantities import counted
 from e2edebug.cli.record_json import as_json, to_text
 from e2edebug.cli.session_lines import session_heading
 from e2edebug.cli.step_tree import build_tree, fold, prune, walk
-from e2edebug.cli.store import add_database_option, settings_of, store_to_read
+from e2edebug.cli.store import settings_of, store_to_read
 from e2edebug.cli.terminal import Line, Piece, Terminal
 from e2edebug.cli.tree_lines import TreeView, error_lines, tree_lines
 from e2edebug_schema.queries.errors import Error, errors_of

@@ -1,6 +1,5 @@
 """The store that a command works on: which one, whether it is there, and what to say when it is not."""
 
-import argparse
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -40,13 +39,6 @@ class Store:
 
     engine: Engine
     choice: StoreChoice
-
-
-def add_database_option(parser: argparse.ArgumentParser) -> None:
-    """Add `--database`, which every command on the store takes."""
-    parser.add_argument(
-        "--database", metavar="URL", help="the store, instead of the one that the settings name (see e2edebug config)"
-    )
 
 
 def settings_of(database: str | None, *, of_project: bool = False) -> Config:

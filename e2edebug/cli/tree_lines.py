@@ -137,7 +137,11 @@ def _node(node: Node, branch: str, inner: str, scale: TimeScale, view: TreeView)
     notes = list(_notes(node, glyphs))
     room = view.text_width - len(branch) - sum(cell_width(note.text) for note in notes)
     pieces = label(step, ellipsis=glyphs.ellipsis, whole_statement=view.whole_statements)
-    texts = [pieces] if not view.whole_statements else [[piece] for piece in _wrapped_label(pieces, room)]
+    texts = (
+        [pieces]
+        if not view.whole_statements
+        else [[piece] for piece in _wrapped_label(pieces, room - max(len(inner) - len(branch), 0))]
+    )
     shown, used = _fitted(texts[0], room, glyphs.ellipsis)
     location = inert(step.code_location or "")
     stands_behind = bool(location) and len(texts) == 1 and used + 2 + cell_width(location) <= room
