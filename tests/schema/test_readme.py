@@ -46,6 +46,10 @@ RECIPES = [
 ]
 
 
+servers_only = pytest.mark.parametrize("dialect", ["mariadb"], indirect=True)
+"""For the recipes that the README does not mark as running on SQLite."""
+
+
 def step(
     milliseconds: float, duration_ms: float, span_id: int, parent: int | None = None, **values: Any
 ) -> dict[str, Any]:
