@@ -68,6 +68,7 @@ class AttributeEncoder:
         self._server_plans: dict[str, AttributePlan] = {}
         self._remembered_chars = 0
         self._nodes = 0
+        self._room = 0
         self.notes: dict[str, str] = {}
         """What had to be changed in the values since the last row, by attribute name; whoever makes rows empties it."""
 
@@ -104,11 +105,14 @@ class AttributeEncoder:
         """Return any value as JSON text, without secrets, bounded in size, depth and number of items."""
         if depth == 1:
             self._nodes = 0
+            self._room = _MOST_VALUES * self._value_max_bytes
+        self._nodes += 1
         kind = type(value)
         if treatment is Treatment.SECRET:
             return _JSON_MASK
         if kind is str:
-            return quote(self.text(value, treatment))
+            self._room -= len(value)
+            return quote(self.text(value, treatment)) if self._room > 0 or depth == 1 else '"…"'
         if value is None:
             return "null"
         if kind is bool:
@@ -119,7 +123,6 @@ class AttributeEncoder:
         if isinstance(value, float):
             finite = self._sanitizer.number(value)
             return "null" if finite is None else repr(finite)
-        self._nodes += 1
         if isinstance(value, Mapping) or (
             isinstance(value, (Sequence, set, frozenset)) and not isinstance(value, _TEXTS)
         ):
@@ -214,7 +217,7 @@ class AttributeEncoder:
             parts["url.query"] = '"url.query":' + quote(self.text(query, Treatment.QUERY))
 
     def _collection(self, value: Any, treatment: Treatment, depth: int) -> str:
-        if self._nodes > _MOST_NODES:
+        if self._nodes > _MOST_NODES or self._room <= 0:
             self._sanitizer.counts["items"] += 1
             return '"…"'
         if depth > _DEEPEST + _DEEPEST_AS_TEXT:
@@ -265,7 +268,8 @@ _DEEPEST_AS_TEXT: Final = 20
 _LONGEST_FLATTENED: Final = 4096
 _LONGEST_NAME: Final = 255
 _MOST_ITEMS: Final = 256
-_MOST_NODES: Final = 2000
+_MOST_NODES: Final = 5000
+_MOST_VALUES: Final = 4
 _MOST_NOTES: Final = 20
 _MOST_REMEMBERED_NAMES: Final = 4096
 _LONGEST_REMEMBERED_TEXT: Final = 512

@@ -26,6 +26,7 @@ from e2edebug_exporters.time_text import EARLIEST, END_OF_TIME_UNIX_NS, is_stora
 EVENTS: Final = "otel.events"
 LINKS: Final = "otel.links"
 DROPPED: Final = "otel.dropped"
+RECEIVED_TIMES: Final = "e2edebug.received_times"
 SANITISED: Final = "e2edebug.sanitised"
 
 
@@ -202,7 +203,7 @@ class StepMapper:
         """Times out of range or order are kept as they came in the metadata, and put where a column can hold them."""
         start, end = span.start_time, span.end_time
         self._sanitizer.counts["time"] += 1
-        parts["e2edebug.received_times"] = f"[{_json_integer(start)},{_json_integer(end)}]"
+        parts[RECEIVED_TIMES] = f'"{RECEIVED_TIMES}":[{_json_integer(start)},{_json_integer(end)}]'
         usable = [time for time in (start, end) if time is not None and is_storable(time)]
         if not usable:
             latest = max((time for time in (start, end) if time is not None), default=0)
