@@ -74,25 +74,33 @@ class LayerResolver:
         return self._known.get(span_id)
 
     def _layer_of_ancestor(self, span: ReadableSpan, index: SpanIndex) -> str:
-        for _ in range(_MOST_GENERATIONS):
+        """Walk up to the first ancestor whose layer is known; the spans on the way are not walked again."""
+        on_the_way: dict[int, None] = {}
+        while True:
             parent = span.parent
             if parent is None or parent.is_remote:
-                return DEFAULT_LAYER
-            known = self._known.get(parent.span_id)
+                layer = DEFAULT_LAYER
+                break
+            known = self._known.get(parent.span_id) or index.layers.get(parent.span_id)
             if known is not None:
-                return known
+                layer = known
+                break
             ahead = index.find(parent)
-            if ahead is None:
+            if ahead is None or parent.span_id in on_the_way:
+                layer = self.layer_of_running(span.resource)
                 break
             scope = ahead.instrumentation_scope
-            layer = own_layer(
+            own = own_layer(
                 ahead.kind, raw_attributes(ahead), scope.name if scope is not None else "", language_of(ahead.resource)
             )
-            if layer is not None:
-                self._remember(ahead, layer)
-                return layer
+            on_the_way[parent.span_id] = None
+            if own is not None:
+                layer = own
+                break
             span = ahead
-        return self.layer_of_running(span.resource)
+        for span_id in on_the_way:
+            index.layers[span_id] = layer
+        return layer
 
     def layer_of_running(self, resource: Resource | None) -> str:
         """Return the likely layer of a span that has not ended: where requests are answered, it is one of them."""
@@ -139,6 +147,5 @@ def _has_any(attributes: Mapping[str, Any], marks: Sequence[str]) -> bool:
     return any(mark in attributes for mark in marks)
 
 
-_MOST_GENERATIONS: Final = 200
 _MOST_REMEMBERED: Final = 8192
 _MOST_RESOURCES: Final = 64

@@ -38,6 +38,8 @@ class SpanIndex:
     def __init__(self, spans: Sequence[ReadableSpan]) -> None:
         self._spans = spans
         self._by_id: dict[tuple[int, int], ReadableSpan] | None = None
+        self.layers: dict[int, str] = {}
+        """Layers by span id that were found out for spans still to come."""
 
     def find(self, context: SpanContext | None) -> ReadableSpan | None:
         """Return the span that *context* names, if it is in the batch."""

@@ -83,7 +83,7 @@ def _add(histogram: Histogram, index: int, count: int) -> None:
 
 
 def _counts(counts: Sequence[int]) -> list[int]:
-    return [max(0, int(count)) for count in counts[:_MOST_BUCKETS]]
+    return [max(0, int(count)) for count in counts]
 
 
 def _range(minimum: float | None, maximum: float | None, factor: float) -> tuple[float | None, float | None]:
@@ -97,6 +97,5 @@ _ASSUMED_WIDTH: Final = 8.0
 """How far the lowest bucket of explicit bounds reaches down when nobody recorded the minimum: three doublings."""
 _PIECES_PER_BUCKET: Final = 4
 _MOST_PIECES: Final = 2048
-_MOST_BUCKETS: Final = 4096
 _LEAST_INDEX: Final = -1074 * 2**SCALE
 _GREATEST_INDEX: Final = 1024 * 2**SCALE
