@@ -56,13 +56,15 @@ class MariaDBServer:
         if os.geteuid() == 0:
             shutil.chown(folder, "mysql", "mysql")
             shutil.chown(folder / "data", "mysql", "mysql")
-        subprocess.run(
+        install = subprocess.run(
             [
                 "mariadb-install-db", "--no-defaults", *server._user_option(), f"--datadir={folder / 'data'}",
                 "--auth-root-authentication-method=normal", "--skip-test-db",
             ],
-            check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            capture_output=True, text=True,
         )  # fmt: skip
+        if install.returncode:
+            raise NoServer(f"mariadb-install-db failed:\n{install.stdout}{install.stderr}")
         server.start()
         with server.root() as connection, connection.cursor() as cursor:
             cursor.execute(f"CREATE USER '{cls.user}'@'127.0.0.1' IDENTIFIED BY '{server.password}'")
