@@ -73,9 +73,13 @@ class Delivery:
 
     def load(self, items: Sequence[Item]) -> None:
         """Take over *items* as the next batch."""
-        if self._mapper is None:
-            self._mapper = self._make_mapper()
-        self._batch = assemble(items, self._mapper, self._ledger)
+        try:
+            if self._mapper is None:
+                self._mapper = self._make_mapper()
+            self._batch = assemble(items, self._mapper, self._ledger)
+        except BaseException:
+            self._ledger.drop(sum(item.rows for item in items), INTERNAL_ERROR)
+            raise
 
     def attempt(self, *, deadline: float) -> bool:
         """Try to store the held batch. True: it is accounted for. False: it is still held, with a pause set."""

@@ -19,6 +19,7 @@ from e2edebug_exporters import process_lifecycle
 from e2edebug_exporters.bounded_queue import Item, Kind
 from e2edebug_exporters.configured_mapper import mapper_of
 from e2edebug_exporters.delivery import INTERNAL_ERROR, Delivery
+from e2edebug_exporters.fork_gate import ForkGate
 from e2edebug_exporters.ledger import Ledger
 from e2edebug_exporters.store_connection import StoreConnection
 
@@ -45,6 +46,7 @@ class DirectExport:
 
     def _begin(self) -> None:
         self._lock = threading.Lock()
+        self._gate = ForkGate()
         self._delivery = Delivery(
             self._connection,
             make_mapper=lambda: mapper_of(self._config),
@@ -62,7 +64,7 @@ class DirectExport:
             return False
         token = otel_context.attach(otel_context.set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
         try:
-            with self._lock:
+            with self._lock, self._gate.working():
                 return self._export(kind, payloads, rows, timeout_s)
         except Exception as error:  # noqa: BLE001 # an exporter answers with failure
             self._delivery.abandon(INTERNAL_ERROR)
@@ -93,14 +95,15 @@ class DirectExport:
     # Forks and exits, called by process_lifecycle.
 
     def before_fork(self) -> None:
-        """Let a running export come to its end: half of one cannot be told apart in the child."""
-        self._lock.acquire()
+        """Let a running export come to its end, if it does so soon."""
+        if self._gate.close():
+            self._connection.leave_file()
         self.ledger.lock.acquire()
 
     def after_fork_in_parent(self) -> None:
         """Go on."""
         self.ledger.lock.release()
-        self._lock.release()
+        self._gate.open()
 
     def after_fork_in_child(self) -> None:
         """Begin with new books and a connection of its own."""

@@ -35,6 +35,7 @@ from e2edebug_exporters.bounded_queue import (
 )
 from e2edebug_exporters.configured_mapper import mapper_of
 from e2edebug_exporters.delivery import INTERNAL_ERROR, Delivery
+from e2edebug_exporters.fork_gate import ForkGate
 from e2edebug_exporters.ledger import Ledger
 from e2edebug_exporters.metric_preferences import point_count
 from e2edebug_exporters.row_mapper import RowMapper
@@ -103,6 +104,7 @@ class Pipeline:
         """Set up what a process does not inherit from its parent."""
         self._pid = os.getpid()
         self._lock = threading.Lock()
+        self._gate = ForkGate()
         self._wake = threading.Event()
         self._thread: threading.Thread | None = None
         self._flushes: list[_Flush] = []
@@ -247,10 +249,11 @@ class Pipeline:
                 self._wake.wait(self._idle_s())
                 self._wake.clear()
                 try:
-                    self._collect_due_metrics()
-                    self._deliver()
-                    if not self._delivery.is_store_away:
-                        self._timeouts.run_if_due()
+                    with self._gate.working():
+                        self._collect_due_metrics()
+                        self._deliver()
+                        if not self._delivery.is_store_away:
+                            self._timeouts.run_if_due()
                 except BaseException as error:  # noqa: BLE001 # the one thread there is must survive any batch
                     self._delivery.abandon(INTERNAL_ERROR)
                     self._queue.settle()
@@ -291,8 +294,8 @@ class Pipeline:
                 _report_internal("collect metrics", error)
 
     def _deliver(self) -> None:
-        """Write batch after batch until nothing waits or the store is away."""
-        while not self._is_abandoned:
+        """Write batch after batch until nothing waits, the store is away, or the process wants to fork."""
+        while not (self._is_abandoned or self._gate.is_wanted):
             if not self._delivery.is_holding:
                 items = self._queue.take(self._config.batch_max_items, _BATCH_BYTES)
                 if not items:
@@ -349,10 +352,12 @@ class Pipeline:
     # Forks and exits, called by process_lifecycle.
 
     def before_fork(self) -> None:
-        """Hand the metrics so far to the parent's queue, then hold all locks."""
+        """Hand the metrics so far to the parent's queue, bring the thread to rest, and hold all locks."""
         if not self._is_closed:
             with _suppressed():
                 self._collect_metrics()
+        if self._gate.close():
+            self._store.leave_file()
         for lock in self._locks():
             lock.acquire()
 
@@ -360,6 +365,8 @@ class Pipeline:
         """Go on."""
         for lock in reversed(self._locks()):
             lock.release()
+        self._gate.open()
+        self._wake.set()
 
     def after_fork_in_child(self) -> None:
         """Begin empty: what waits belongs to the parent, and so does its connection."""

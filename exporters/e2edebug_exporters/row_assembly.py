@@ -1,5 +1,6 @@
 """Items that waited become the rows of one batch, and the books follow what they turned into."""
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,29 +17,30 @@ def assemble(items: Sequence[Item], mapper: RowMapper, ledger: Ledger) -> RowBat
     """Return the rows of *items*.
 
     Afterwards the ledger's `queued` holds exactly these rows in place of the items: errors found on spans are counted
-    as emitted from here on, what became no row is dropped.
+    as emitted from here on, what became no row is dropped. If this raises, the ledger is as it was.
     """
     batch = RowBatch()
+    found = 0
+    lost: Counter[str] = Counter()
     spans = [item.payload for item in items if item.kind is Kind.SPAN]
     if spans:
         mapper.add_spans(batch, spans)
-        _settle(ledger, expected=len(spans), made=len(batch.steps), reason=UNMAPPABLE)
-        ledger.emit(len(batch.errors))
+        lost[UNMAPPABLE] += len(spans) - len(batch.steps)
+        found += len(batch.errors)
     for item in items:
         if item.kind is Kind.LOG:
             errors = len(batch.errors)
             is_understood = mapper.add_log(batch, item.payload)
-            reason = NOT_AN_ERROR if is_understood else UNMAPPABLE
-            _settle(ledger, expected=item.rows, made=len(batch.errors) - errors, reason=reason)
+            made, reason = len(batch.errors) - errors, NOT_AN_ERROR if is_understood else UNMAPPABLE
         elif item.kind is Kind.METRICS:
             snapshots = len(batch.snapshots)
             mapper.add_metrics(batch, item.payload)
-            _settle(ledger, expected=item.rows, made=len(batch.snapshots) - snapshots, reason=UNMAPPABLE)
+            made, reason = len(batch.snapshots) - snapshots, UNMAPPABLE
+        else:
+            continue
+        lost[reason] += max(0, item.rows - made)
+        found += max(0, made - item.rows)
+    ledger.emit(found)
+    for reason, count in lost.items():
+        ledger.drop(count, reason)
     return batch
-
-
-def _settle(ledger: Ledger, *, expected: int, made: int, reason: str) -> None:
-    if made < expected:
-        ledger.drop(expected - made, reason)
-    elif made > expected:
-        ledger.emit(made - expected)

@@ -60,6 +60,11 @@ class StoreConnection:
             self._engine.dispose(close=False)
             self._engine = None
 
+    def leave_file(self) -> None:
+        """Close a SQLite file before a fork: a connection must not be carried into the child, where it cannot be closed."""
+        if self._engine is not None and self._engine.dialect.name == "sqlite" and self._engine.url.database:
+            self._engine.dispose()
+
     def close(self) -> None:
         """Close the connections of this process; the next use opens others."""
         if self._engine is not None and self._pid == os.getpid():
