@@ -11,6 +11,13 @@ from e2edebug.policy.secret_text import mask_secrets
 from e2edebug.policy.sql_text import mask_literals
 
 
+def mask_text(text: str) -> str:
+    """Return any text without secrets, and without the values of a database error that is quoted in it."""
+    if any(words in text for words in _UNMISTAKABLE):
+        text = _mask_values(text)
+    return mask_secrets(text)
+
+
 def mask_error_message(message: str, error_type: str = "") -> str:
     """Return an exception's *message* without secrets, and without SQL literals if SQL or a database speaks in it."""
     if _speaks_of_sql(message, error_type):
@@ -49,7 +56,9 @@ def _mask_values(text: str) -> str:
     for start, end in _VALUE_BETWEEN:
         if start in text:
             text = _mask_between(text, start, end)
+    text = _COMMENT.sub(lambda comment: "/* ? */" if comment.group().startswith("/*") else "-- ?", text)
     text = _QUOTED.sub(_mask_unless_named, text)
+    text = _DOUBLE_QUOTED.sub(_mask_unless_message, text)
     return _DETAIL_VALUE.sub(r"\1?", text)
 
 
@@ -88,6 +97,10 @@ def _mask_unless_named(match: re.Match[str]) -> str:
     return match.group() if match.group(1) else "'?'"
 
 
+def _mask_unless_message(match: re.Match[str]) -> str:
+    return match.group() if match.group("error_number") else f'{match.group("before")}"?"'
+
+
 _DATABASE_ERRORS: Final = (
     "DatabaseError", "DataError", "IntegrityError", "InternalError", "InterfaceError", "NotSupportedError",
     "OperationalError", "ProgrammingError", "StatementError", "DBAPIError", "Violation", "MySQLError",
@@ -107,11 +120,29 @@ _VALUE_BETWEEN: Final = (
     ("Failing row contains (", ")."),
 )
 
+_COMMENT: Final = re.compile(r"/\*[\s\S]*?(?:\*/|\Z)|(?<=\s)-- [^\n]*+")
+
 # A quoted word after one of these is a name, not a value: kept. What a value can hold is skipped possessively.
 _QUOTED: Final = re.compile(
     r"(\b(?:key|column|table|database|index|constraint|view|function|procedure|field|user|in|host|variable|engine|File)"
     r" '[\w.$ @%<>-]{1,130}'(?:@'[\w.%-]{0,130}')?)|'(?:[^'\\]|\\.|'')*+(?:'|\Z)"
 )
+# MySQL takes "x" for a literal; PostgreSQL, for which it is a name, writes none of these before it in its messages.
+# `(1062, "Duplicate entry …")` is a driver's message, whose values the other rules have masked.
+_DOUBLE_QUOTED: Final = re.compile(
+    r"(?i)(?P<before>(?:(?P<error_number>\(\d{1,5},)|[=(,<>]|\b(?:like|in|values|regexp|between|and))\s{0,2})"
+    r"\"(?:[^\"\\]|\\.|\"\")*+(?:\"|\Z)"
+)
+_UNMISTAKABLE: Final = (
+    "Duplicate entry ",
+    "[SQL: ",
+    "[parameters: ",
+    "DETAIL:  ",
+    " value: '",
+    "SQL syntax",
+    "Failing row contains (",
+)
+"""In messages of databases, and hardly anywhere else."""
 _DETAIL_VALUE: Final = re.compile(
     r"(\)=\()[^\r\n]*?(?=\) (?:already exists|is not present|is still referenced|conflicts)|[\r\n]|\Z)"
 )

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from enum import Enum
 from typing import Any, Final
 
-from e2edebug.policy.error_text import mask_error_message, mask_stack_trace
+from e2edebug.policy.error_text import mask_error_message, mask_stack_trace, mask_text
 from e2edebug.policy.secret_names import (
     HARMLESS_NAMES,
     HEADER_PREFIXES,
@@ -18,7 +18,7 @@ from e2edebug.policy.secret_names import (
     SECRET_NAME,
     comparable_name,
 )
-from e2edebug.policy.secret_text import MASK, mask_query, mask_secrets, mask_url
+from e2edebug.policy.secret_text import MASK, mask_query, mask_url
 
 __all__ = ["MASK", "Redactor", "Treatment"]
 
@@ -71,7 +71,7 @@ class Redactor:
 
     def text(self, text: str) -> str:
         """Return free text without the secrets that can be told by their looks."""
-        return mask_secrets(text)
+        return mask_text(text)
 
     def url(self, url: str) -> str:
         """Return a URL without credentials and without the values of its query string."""
@@ -149,5 +149,5 @@ _BY_TREATMENT: Final = {
     Treatment.QUERY: mask_query,
     Treatment.ERROR_MESSAGE: mask_error_message,
     Treatment.STACK_TRACE: mask_stack_trace,
-    Treatment.TEXT: mask_secrets,
+    Treatment.TEXT: mask_text,
 }
