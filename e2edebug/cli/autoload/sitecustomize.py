@@ -23,6 +23,9 @@ def _run_the_one_behind() -> None:
 def _switch_on() -> None:
     try:
         import e2edebug.auto  # noqa: F401  # importing is what switches capture on
+    except ModuleNotFoundError as error:
+        why = "e2edebug is not installed for it" if error.name == "e2edebug" else str(error)
+        sys.stderr.write(f"e2edebug: {sys.executable} runs without capture: {why}\n")
     except Exception as error:  # noqa: BLE001  # the program has to start whatever happens here
         sys.stderr.write(f"e2edebug: {sys.executable} runs without capture: {type(error).__name__}: {error}\n")
 
