@@ -5,7 +5,7 @@ then among the spans of earlier batches.
 """
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
@@ -20,6 +20,10 @@ DEFAULT_LAYER: Final = "system"
 CACHE_SYSTEMS: Final = frozenset(
     {"redis", "memcached", "memcache", "valkey", "keydb", "dragonfly", "django.cache", "hazelcast", "ehcache"}
 )
+# A member looked up on its enum class costs more than a global.
+_INTERNAL: Final = SpanKind.INTERNAL
+_SERVER: Final = SpanKind.SERVER
+_CONSUMER: Final = SpanKind.CONSUMER
 _CACHE_MARKS: Final = ("cache.system", "cache.backend", "cache.alias", "cache.operation", "cache.key", "cache.hit")
 _NEXT_MARKS: Final = ("next.span_type", "next.route", "next.span_name")
 
@@ -31,21 +35,21 @@ def own_layer(kind: SpanKind, attributes: Mapping[str, Any], scope: str, languag
     """
     explicit = attributes.get(names.LAYER)
     if explicit is not None and explicit in LAYERS:
-        return str(explicit)
+        return cast(str, explicit)
     if "db.system" in attributes or "db.system.name" in attributes:
         system = attributes.get("db.system.name") or attributes.get("db.system")
         return "cache" if isinstance(system, str) and system in CACHE_SYSTEMS else "database"
-    if kind is SpanKind.INTERNAL:
+    if kind is _INTERNAL:
         return _layer_of_internal(attributes, scope, language)
-    if language == "webjs" or (kind is SpanKind.SERVER and _is_next(attributes, scope)):
+    if language == "webjs" or (kind is _SERVER and _is_next(attributes, scope)):
         return "frontend"
-    if kind is SpanKind.SERVER:
+    if kind is _SERVER:
         return "api"
     if _has_any(attributes, _CACHE_MARKS):
         return "cache"
     if "db.statement" in attributes or "db.query.text" in attributes:
         return "database"
-    return DEFAULT_LAYER if kind is SpanKind.CONSUMER else "external"
+    return DEFAULT_LAYER if kind is _CONSUMER else "external"
 
 
 class LayerResolver:
@@ -63,9 +67,9 @@ class LayerResolver:
         layer = own_layer(kind, attributes, scope, language)
         if layer is None:
             layer = self._layer_of_ancestor(span, index)
-        elif kind is SpanKind.SERVER:
+        elif kind is _SERVER:
             self._note_serving(span.resource)
-        if kind is SpanKind.INTERNAL or kind is SpanKind.SERVER or kind is SpanKind.CONSUMER:
+        if kind is _INTERNAL or kind is _SERVER or kind is _CONSUMER:
             self._remember(span, layer)
         return layer
 

@@ -18,7 +18,12 @@ def raw_attributes(span: ReadableSpan) -> Mapping[str, Any]:
     half of what a whole span may cost here. Its dict is read directly where the SDK still has one; nobody writes to
     it any more, because the span has ended.
     """
-    return plain_mapping(getattr(span, "_attributes", None) or span.attributes)
+    attributes = getattr(span, "_attributes", None)
+    if type(attributes) is BoundedAttributes:
+        inner = getattr(attributes, "_dict", None)
+        if type(inner) is dict:
+            return inner
+    return plain_mapping(span.attributes if attributes is None else attributes)
 
 
 def plain_mapping(attributes: Mapping[str, Any] | None) -> Mapping[str, Any]:

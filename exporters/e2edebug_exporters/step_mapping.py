@@ -21,7 +21,7 @@ from e2edebug_exporters.sanitize import ROOM_FOR_SECRETS, Sanitizer, cut, cut_ma
 from e2edebug_exporters.session_facts import SessionReader, tells_of_workflow
 from e2edebug_exporters.span_reading import SpanIndex, plain_mapping, raw_attributes
 from e2edebug_exporters.step_naming import code_location_of, component_of, operation_of
-from e2edebug_exporters.time_text import EARLIEST, END_OF_TIME_UNIX_NS, is_storable, time_text
+from e2edebug_exporters.time_text import EARLIEST, END_OF_TIME_UNIX_NS, is_storable, time_text, time_texts
 
 EVENTS: Final = "otel.events"
 LINKS: Final = "otel.links"
@@ -62,6 +62,7 @@ class StepMapper:
         self._statements: dict[str, Statement] = {}
         self._last_parent: tuple[int, str] = (-1, "")
         self._last_trace: tuple[int, str, str] = (-1, "", "")
+        self._digests: set[str] = set()
         self._accepted: dict[str, str] = {}
         self._correlations: dict[int, str] = {}
 
@@ -71,12 +72,13 @@ class StepMapper:
         name = span.name
         parent = span.parent
         span_status = span.status
+        description = span_status.description
         instrumentation = span.instrumentation_scope
         scope = instrumentation.name if instrumentation is not None else ""
         attributes = raw_attributes(span)
         facts: Facts = {}
         parts: dict[str, str] = {}
-        self._encoder.read(attributes, of_server=kind is SpanKind.SERVER, facts=facts, parts=parts)
+        self._encoder.read(attributes, of_server=kind is _SERVER, facts=facts, parts=parts)
         resource = self._resources.facts(span.resource)
         layer = self._layers.layer(span, attributes, index, scope=scope, language=resource.language)
 
@@ -123,13 +125,13 @@ class StepMapper:
             layer,
             component,
             operation,
-            _KINDS.get(kind, "internal"),
+            _kind_name(kind),
             resource.service,
             start_time,
             end_time,
             duration_ms,
             status,
-            self._status_message(span_status.description) if span_status.description else "",
+            self._status_message(description) if description else "",
             text,
             digest,
             self._code_location(facts),
@@ -145,13 +147,15 @@ class StepMapper:
     def _ids(self, span: ReadableSpan) -> tuple[str, str, str]:
         """Trace id, span id, and the correlation id of a workflow that has no other."""
         context = span.context
-        if context is None or not context.trace_id or not context.span_id:
+        number = context.trace_id if context is not None else 0
+        span_number = context.span_id if context is not None else 0
+        if number <= 0 or not 0 < span_number <= _SPAN_ID_BITS:
             return self._made_up_ids(span)
         known = self._last_trace
-        if known[0] != context.trace_id:
-            trace_id = context.trace_id & _TRACE_ID_BITS
-            known = self._last_trace = (context.trace_id, f"{trace_id:032x}", correlation_id.from_trace_id(trace_id))
-        return known[1], f"{context.span_id & _SPAN_ID_BITS:016x}", known[2]
+        if known[0] != number:
+            trace_id = number & _TRACE_ID_BITS
+            known = self._last_trace = (number, f"{trace_id:032x}", correlation_id.from_trace_id(trace_id))
+        return known[1], f"{span_number:016x}", known[2]
 
     def _made_up_ids(self, span: ReadableSpan) -> tuple[str, str, str]:
         """A span without ids is still one row, and the same row when it is delivered again."""
@@ -170,11 +174,12 @@ class StepMapper:
             self._correlations[span.context.trace_id] = correlation
 
     def _parent_id(self, parent: SpanContext | None) -> str | None:
-        if parent is None or not parent.span_id:
+        number = parent.span_id if parent is not None else 0
+        if not number:
             return None
         known = self._last_parent
-        if known[0] != parent.span_id:
-            known = self._last_parent = (parent.span_id, f"{parent.span_id & _SPAN_ID_BITS:016x}")
+        if known[0] != number:
+            known = self._last_parent = (number, f"{number & _SPAN_ID_BITS:016x}")
         return known[1]
 
     def _accept(self, value: object) -> str | None:
@@ -194,7 +199,8 @@ class StepMapper:
     def _times(self, span: ReadableSpan, parts: dict[str, str]) -> tuple[str, str | None, float | None]:
         start, end = span.start_time, span.end_time
         if start is not None and end is not None and 0 < start <= end < END_OF_TIME_UNIX_NS:
-            return time_text(start), time_text(end), (end - start) / 1e6
+            start_time, end_time = time_texts(start, end)
+            return start_time, end_time, (end - start) / 1e6
         if start is not None and end is None and is_storable(start):
             return time_text(start), None, None
         return self._mended_times(span, parts)
@@ -242,7 +248,14 @@ class StepMapper:
     def _digest(self, facts: Facts) -> str | None:
         """The digest made at capture, from the whole statement; the exporter may only see a part of it."""
         digest = facts.get(names.STATEMENT_DIGEST)
-        if type(digest) is str and len(digest) == _DIGEST_LENGTH and digest.isalnum() and digest.isascii():
+        if type(digest) is not str:
+            return None
+        if digest in self._digests:
+            return digest
+        if len(digest) == _DIGEST_LENGTH and digest.isalnum() and digest.isascii():
+            if len(self._digests) >= _MOST_REMEMBERED:
+                self._digests.clear()
+            self._digests.add(digest)
             return digest
         return None
 
@@ -339,9 +352,18 @@ def _status_of(span: ReadableSpan, status: Status, facts: Facts) -> str:
         return "skipped"
     if span.end_time is None:
         return "started"
-    if status.status_code is not StatusCode.ERROR:
+    if status.status_code is not _ERROR:
         return "completed"
-    return "completed" if span.kind is SpanKind.SERVER and is_client_error(facts) else "failed"
+    return "completed" if span.kind is _SERVER and is_client_error(facts) else "failed"
+
+
+def _kind_name(kind: SpanKind) -> str:
+    # Not a dictionary: members of an enum hash in Python code, which costs four times the comparison.
+    if kind is _CLIENT:
+        return "client"
+    if kind is _INTERNAL:
+        return "internal"
+    return "server" if kind is _SERVER else "producer" if kind is SpanKind.PRODUCER else "consumer"
 
 
 def is_client_error(facts: Facts) -> bool:
@@ -370,13 +392,11 @@ def _json_integer(value: int | None) -> str:
     )
 
 
-_KINDS: Final = {
-    SpanKind.INTERNAL: "internal",
-    SpanKind.SERVER: "server",
-    SpanKind.CLIENT: "client",
-    SpanKind.PRODUCER: "producer",
-    SpanKind.CONSUMER: "consumer",
-}
+# A member looked up on its enum class costs more than a global.
+_CLIENT: Final = SpanKind.CLIENT
+_INTERNAL: Final = SpanKind.INTERNAL
+_SERVER: Final = SpanKind.SERVER
+_ERROR: Final = StatusCode.ERROR
 _TRACE_ID_BITS: Final = 2**128 - 1
 _SPAN_ID_BITS: Final = 2**64 - 1
 _DIGEST_LENGTH: Final = 32
