@@ -137,7 +137,7 @@ def padded(text: str, width: int, *, right: bool = False) -> str:
 
 def wrapped(text: str, width: int) -> Iterator[str]:
     """Yield *text* in pieces of at most *width* columns, broken at blanks where there are any."""
-    rest = text
+    rest = text.strip()
     while cell_width(rest) > width:
         head = cut(rest, width, ellipsis="")
         blank = head.rfind(" ")
