@@ -7,7 +7,6 @@ backslash an escape, is `#` a comment, is "x" a name - only what no reading take
 
 import hashlib
 import re
-import threading
 from typing import Final, NamedTuple
 
 from e2edebug.policy.sql_names import NameJudge
@@ -50,21 +49,20 @@ def mask_literals(sql: str, *, is_cut: bool = False) -> str:
     return describe_statement(sql, is_cut=is_cut).text
 
 
-# Two generations instead of functools.lru_cache: that one bounds the number of entries only.
+# Two generations instead of functools.lru_cache: that one bounds the number of entries only. No lock, which a fork could
+# inherit locked: two threads that turn the generations over at once forget some statements, and read them again.
 _recent: dict[str, Statement] = {}
 _earlier: dict[str, Statement] = {}
 _recent_characters = 0
-_turnover = threading.Lock()
 
 
 def _remember(sql: str) -> Statement:
     global _recent, _earlier, _recent_characters
     statement = _earlier.get(sql) or _describe(sql, is_cut=False)
-    with _turnover:
-        if len(_recent) >= _CACHE_ENTRIES // 2 or _recent_characters >= _CACHE_CHARACTERS // 2:
-            _earlier, _recent, _recent_characters = _recent, {}, 0
-        _recent[sql] = statement
-        _recent_characters += len(sql) + len(statement.text)
+    if len(_recent) >= _CACHE_ENTRIES // 2 or _recent_characters >= _CACHE_CHARACTERS // 2:
+        _earlier, _recent, _recent_characters = _recent, {}, 0
+    _recent[sql] = statement
+    _recent_characters += len(sql) + len(statement.text)
     return statement
 
 

@@ -55,9 +55,11 @@ class DjangoDatabaseInstrumentor(BaseInstrumentor):  # type: ignore[misc]
         return ()
 
     def _instrument(self, **kwargs: Any) -> None:
-        self._tracing = _ConnectionTracing(make_recorder(kwargs))
+        module = sys.modules.get(_BACKEND_MODULE)
+        self._tracing = _ConnectionTracing(make_recorder(kwargs), has_connections=module is not None)
         if DjangoDatabaseInstrumentor._is_hooked:
-            self._tracing.start_if_imported()
+            if module is not None:
+                self._tracing.start(module)
         else:
             # A hook for an import cannot be taken back: there is one per process, and it asks for the present tracing.
             DjangoDatabaseInstrumentor._is_hooked = True
@@ -76,26 +78,25 @@ class DjangoDatabaseInstrumentor(BaseInstrumentor):  # type: ignore[misc]
 class _ConnectionTracing:
     """One period between instrument() and uninstrument(); itself the execute wrapper."""
 
-    def __init__(self, recorder: QueryRecorder) -> None:
+    def __init__(self, recorder: QueryRecorder, *, has_connections: bool) -> None:
         self._recorder = recorder
+        self._has_connections = has_connections
+        """Django may have made connections before; looking for them takes 30 ms in a large process."""
         self._watched: weakref.WeakSet[Any] = weakref.WeakSet()
         self._backend_class: Any = None
 
-    def start_if_imported(self) -> None:
-        module = sys.modules.get(_BACKEND_MODULE)
-        if module is not None:
-            self.start(module)
-
     def start(self, module: ModuleType) -> None:
         from django.db.backends.signals import connection_created
+        from django.db.backends.utils import CursorWrapper
 
         self._backend_class = module.BaseDatabaseWrapper
+        wrapt.wrap_function_wrapper(CursorWrapper, "callproc", self._call_procedure)
         for method, wrapper in self._wrappers().items():
             wrapt.wrap_function_wrapper(self._backend_class, method, wrapper)
         # connect() may be overridden by a backend that pools; the signal comes all the same.
         connection_created.connect(self._when_connected, weak=False, dispatch_uid="e2edebug")
         watch_handover()
-        for connection in _existing(self._backend_class):
+        for connection in _existing(self._backend_class) if self._has_connections else ():
             self._watch(connection)
 
     def stop(self) -> None:
@@ -103,7 +104,9 @@ class _ConnectionTracing:
         if self._backend_class is None:
             return
         from django.db.backends.signals import connection_created
+        from django.db.backends.utils import CursorWrapper
 
+        unwrap(CursorWrapper, "callproc")
         connection_created.disconnect(dispatch_uid="e2edebug")
         stop_handing_over()
         for method in self._wrappers():
@@ -129,6 +132,20 @@ class _ConnectionTracing:
             query.fail(error)
             raise
         query.succeed(_row_count(context["cursor"]))
+        return result
+
+    def _call_procedure(self, wrapped: Callable[..., Any], cursor: Any, args: Any, kwargs: Any) -> Any:
+        # Does not pass through the execute wrappers.
+        name = args[0] if args else kwargs.get("procname")
+        query = self._recorder.begin_query(_target_of(cursor.db), f"CALL {name}")
+        if query is None:
+            return wrapped(*args, **kwargs)
+        try:
+            result = wrapped(*args, **kwargs)
+        except BaseException as error:
+            query.fail(error)
+            raise
+        query.succeed(_row_count(cursor))
         return result
 
     def _wrappers(self) -> dict[str, Callable[..., Any]]:

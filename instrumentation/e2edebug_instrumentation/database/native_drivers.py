@@ -3,6 +3,7 @@
 So the connection is one of theirs, and its cursors are of a subclass of their class.
 """
 
+import sys
 from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
@@ -33,6 +34,16 @@ class PsycopgIntegration(TracedIntegration):
 class SQLiteIntegration(TracedIntegration):
     """For sqlite3: the connection's class comes in by `factory`."""
 
+    def wrapped_connection(
+        self, connect_method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[Any, Any]
+    ) -> Any:
+        """Return a new connection; a plain one for aiosqlite."""
+        # It works on a thread of its own, to which no context is handed: its queries would be roots of their own, and
+        # SQLAlchemy, which sees them where they belong, could not tell us to keep silent.
+        if _is_called_by("aiosqlite"):
+            return connect_method(*args, **kwargs)
+        return super().wrapped_connection(connect_method, args, kwargs)
+
     def target_from(self, args: tuple[Any, ...], kwargs: dict[Any, Any]) -> DatabaseTarget:
         """Return the database of a file name."""
         return database_target(system="sqlite", namespace=args[0] if args else kwargs.get("database"))
@@ -49,6 +60,17 @@ class SQLiteIntegration(TracedIntegration):
         if hasattr(connection, "__dict__"):
             connection.__dict__[_INTEGRATION] = self
         return connection
+
+
+def _is_called_by(package: str) -> bool:
+    frame = sys._getframe(2)
+    for _ in range(8):
+        if str(frame.f_globals.get("__name__", "")).partition(".")[0] == package:
+            return True
+        if frame.f_back is None:
+            return False
+        frame = frame.f_back
+    return False
 
 
 @cache

@@ -144,6 +144,14 @@ def executemany() -> None:
 
 
 @scenario
+def missing_procedure() -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor, suppress(Exception):
+        cursor.callproc("greet", ["hunter2"])
+
+
+@scenario
 def comment_only() -> None:
     from django.db import connection
 

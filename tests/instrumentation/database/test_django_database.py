@@ -147,6 +147,12 @@ def test_executemany_is_one_span_with_the_size_of_the_batch(spans: dict[str, Any
     assert span["attributes"]["e2edebug.db.affected_rows"] >= 1
 
 
+def test_a_procedure_call_is_a_query(spans: dict[str, Any]):
+    (span,) = spans["missing_procedure"]
+
+    assert (span["name"], span["status"]) == ("CALL greet", "ERROR")
+
+
 def test_a_statement_of_nothing_but_a_comment_is_a_query_without_a_verb(spans: dict[str, Any]):
     (span,) = spans["comment_only"]
 
