@@ -1,13 +1,16 @@
 """What the server span of a request says."""
 
 import asyncio
+import gc
+import weakref
 from typing import Any
 
 import pytest
 from django.core.exceptions import PermissionDenied
+from django.core.handlers.wsgi import WSGIHandler, WSGIRequest
 from django.http import Http404, HttpRequest, HttpResponse
 from django.template import engines
-from django.test import AsyncClient, Client, override_settings
+from django.test import AsyncClient, Client, RequestFactory, override_settings
 from django.urls import path
 from django.views import View
 from opentelemetry import context as otel_context
@@ -325,6 +328,37 @@ class TestWhereItBelongs:
         assert span.parent is not None
         assert span.parent.is_remote
         assert (span.context.trace_id, span.parent.span_id) == (int("a" * 32, 16), int("b" * 16, 16))
+
+    def test_requests_that_run_at_the_same_time_do_not_mix(self, exporter: InMemorySpanExporter) -> None:
+        async def all_at_once() -> list[str]:
+            responses = await asyncio.gather(
+                *(AsyncClient().get("/async/", headers={"X-Correlation-ID": f"order-{n}"}) for n in range(20))
+            )
+            return [response.content.decode() for response in responses]
+
+        spans_seen_by_views = asyncio.run(all_at_once())
+
+        spans = {str((span.attributes or {})["correlation.id"]): span for span in exporter.get_finished_spans()}
+        assert spans_seen_by_views == [str(spans[f"order-{n}"].context.span_id) for n in range(20)]
+
+    def test_a_request_is_freed_as_soon_as_it_is_answered(self) -> None:
+        """A reference cycle of ours would keep each request, uploads included, until the collector runs."""
+        seen: list[weakref.ref[WSGIRequest]] = []
+
+        class Handler(WSGIHandler):
+            def get_response(self, request: WSGIRequest) -> Any:
+                seen.append(weakref.ref(request))
+                return super().get_response(request)
+
+        handler = Handler()
+        gc.disable()
+        try:
+            response = handler(RequestFactory().get("/plain/").environ, lambda status, headers: None)
+            response.close()
+            del response
+            assert seen[0]() is None
+        finally:
+            gc.enable()
 
 
 class TestTrust:
