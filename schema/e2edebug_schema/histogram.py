@@ -65,12 +65,7 @@ class Histogram:
 
     def merge(self, other: "Histogram") -> None:
         """Add the counts of *other*, at the coarser of the two scales."""
-        scale = min(self.scale, other.scale)
-        merged = _at_scale(self, scale)
-        for index, count in _at_scale(other, scale).items():
-            merged[index] = merged.get(index, 0) + count
-        self.scale, self.counts = scale, merged
-        self.zero_count += other.zero_count
+        self._merge(other.counts, other.scale, other.zero_count)
         self._widen(other.minimum, other.maximum)
 
     def percentile(self, percent: float) -> float | None:
@@ -86,6 +81,17 @@ class Histogram:
             minimum=self.minimum,
             maximum=self.maximum,
         )
+
+    def _merge(self, counts: Mapping[int, int], scale: int, zero_count: int) -> None:
+        coarser = min(self.scale, scale)
+        if self.scale != coarser:
+            self.counts, self.scale = _at_scale(self.counts, self.scale - coarser), coarser
+        if scale != coarser:
+            counts = _at_scale(counts, scale - coarser)
+        known = self.counts
+        for index, count in counts.items():
+            known[index] = known.get(index, 0) + count
+        self.zero_count += zero_count
 
     def _widen(self, minimum: float | None, maximum: float | None) -> None:
         if minimum is not None:
@@ -136,10 +142,9 @@ def bucket_index(value: float, scale: int = SCALE) -> int:
     return math.ceil(math.ldexp(math.log2(value), scale)) - 1
 
 
-def _at_scale(histogram: Histogram, scale: int) -> dict[int, int]:
+def _at_scale(counts: Mapping[int, int], shift: int) -> dict[int, int]:
     """Each step down in scale joins two neighbouring buckets."""
-    shift = histogram.scale - scale
-    counts: dict[int, int] = {}
-    for index, count in histogram.counts.items():
-        counts[index >> shift] = counts.get(index >> shift, 0) + count
-    return counts
+    coarser: dict[int, int] = {}
+    for index, count in counts.items():
+        coarser[index >> shift] = coarser.get(index >> shift, 0) + count
+    return coarser

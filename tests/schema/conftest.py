@@ -2,14 +2,11 @@
 
 from datetime import UTC, datetime, timedelta
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 
-from e2edebug_schema.engine import create_store_engine
-from e2edebug_schema.migrate import migrate
 from e2edebug_schema.tables import error_group, error_log, performance_snapshot, trace_step, workflow_session
 
 NOON = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
@@ -72,16 +69,6 @@ class Rows:
     def _insert(self, table: sa.Table, values: dict[str, Any]) -> None:
         with self._engine.begin() as connection:
             connection.execute(table.insert(), values)
-
-
-@pytest.fixture(scope="session")
-def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A migrated SQLite file; closing its last connection puts everything into the one file."""
-    path = tmp_path_factory.mktemp("template") / "store.sqlite3"
-    engine = create_store_engine(f"sqlite:///{path}")
-    migrate(engine)
-    engine.dispose()
-    return path
 
 
 @pytest.fixture

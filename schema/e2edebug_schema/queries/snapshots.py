@@ -4,12 +4,13 @@ Percentiles of windows are never averaged: their histograms are merged, in Pytho
 took 26 s where this takes 0.1 s (reference measurements, section 2).
 """
 
+import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Row, Select, select
+from sqlalchemy import Select, select
 
 from e2edebug_schema.histogram import Histogram
 from e2edebug_schema.queries.reading import Source, columns_of, equals, reading, to_record
@@ -115,7 +116,7 @@ def merged_histograms(
     """
     columns = performance_snapshot.c
     query = select(
-        columns.timestamp, columns.layer, columns.component, columns.metric_name, columns.metric_value, columns.unit,
+        columns.layer, columns.component, columns.metric_name, columns.unit, columns.timestamp, columns.metric_value,
         columns.count, columns.sum, columns.min, columns.max, columns.error_count, columns.buckets,
         columns.correlation_id,
     )  # fmt: skip
@@ -128,40 +129,48 @@ def merged_histograms(
 class _Sum:
     """The summary of one component and period while its windows are being read."""
 
-    histogram: Histogram
+    histogram: Histogram = field(default_factory=Histogram)
     error_count: int = 0
     total: float = 0.0
     count: int = 0
-    worst_value: float | None = None
+    worst_value: float = -math.inf
     worst_correlation_id: str | None = None
 
-    def add(self, row: Row[Any]) -> None:
-        self.error_count += row.error_count
-        if row.buckets is None:
-            if row.metric_value is None:
-                return
-            self.histogram.add(row.metric_value)
-            self.total += row.metric_value
-            self.count += 1
-            highest = row.metric_value
+    def add(
+        self,
+        metric_value: float | None,
+        count: int,
+        total: float | None,
+        minimum: float | None,
+        maximum: float | None,
+        error_count: int,
+        buckets: str | None,
+        correlation_id: str | None,
+    ) -> None:
+        self.error_count += error_count
+        if buckets is not None:
+            self.histogram.merge(Histogram.decode(buckets, minimum=minimum, maximum=maximum))
+        elif metric_value is not None:
+            self.histogram.add(metric_value)
+            count, total, maximum = 1, metric_value, metric_value
         else:
-            self.histogram.merge(Histogram.decode(row.buckets, minimum=row.min, maximum=row.max))
-            self.total += row.sum or 0.0
-            self.count += row._mapping["count"]
-            highest = row.max
-        is_worst = highest is not None and (self.worst_value is None or highest > self.worst_value)
-        if is_worst and row.correlation_id is not None:
-            self.worst_value, self.worst_correlation_id = highest, row.correlation_id
+            return
+        self.count += count
+        self.total += total or 0.0
+        if maximum is not None and maximum > self.worst_value and correlation_id is not None:
+            self.worst_value, self.worst_correlation_id = maximum, correlation_id
 
 
-def _summaries(rows: Iterable[Row[Any]], period_s: int | None) -> list[MetricSummary]:
+def _summaries(rows: Iterable[Any], period_s: int | None) -> list[MetricSummary]:
     sums: dict[tuple[str, str, str, str, int], _Sum] = {}
-    for row in rows:
-        period = int(row.timestamp.timestamp()) // period_s * period_s if period_s else 0
-        key = (row.layer, row.component, row.metric_name, row.unit, period)
-        if key not in sums:
-            sums[key] = _Sum(Histogram())
-        sums[key].add(row)
+    # Unpacked by position: tens of thousands of rows a day, and a look-up by name costs as much as the merge.
+    for layer, component, metric_name, unit, timestamp, *values in rows:
+        period = int(timestamp.timestamp()) // period_s * period_s if period_s else 0
+        key = (layer, component, metric_name, unit, period)
+        found = sums.get(key)
+        if found is None:
+            found = sums[key] = _Sum()
+        found.add(*values)
     return [
         MetricSummary(
             layer=layer,
