@@ -33,10 +33,18 @@ class DirectExport:
     """Maps and writes what it is given before it returns. Safe for threads: one export at a time.
 
     store: a database URL or engine; by default the setting E2EDEBUG_DATABASE_URL, else a SQLite file in the working
-    directory. config: by default read from the environment; raises ConfigurationError if that is wrong.
+    directory. config: by default read from the environment; raises ConfigurationError if that is wrong. timeout_s: of
+    one export, all its tries together.
     """
 
-    def __init__(self, store: Engine | URL | str | None = None, *, config: Config | None = None) -> None:
+    def __init__(
+        self,
+        store: Engine | URL | str | None = None,
+        *,
+        config: Config | None = None,
+        timeout_s: float = EXPORT_TIMEOUT_S,
+    ) -> None:
+        self._timeout_s = timeout_s
         self._config = config or load_config()
         self._connection = StoreConnection.of(store or self._config.database_url or _DEFAULT_URL, self._config)
         self.ledger = Ledger()
@@ -54,10 +62,10 @@ class DirectExport:
             auto_migrate=self._config.auto_migrate,
         )
 
-    def export(self, kind: Kind, payloads: Sequence[Any], *, rows: int, timeout_s: float = EXPORT_TIMEOUT_S) -> bool:
+    def export(self, kind: Kind, payloads: Sequence[Any], *, rows: int, timeout_s: float | None = None) -> bool:
         """Write *payloads*; True once each row is stored, found in the store, or refused by it and counted.
 
-        False when the store did not take them within *timeout_s*: they are dropped as `store_unavailable`.
+        False when the store did not take them in time: they are dropped as `store_unavailable`.
         """
         if self._is_shut_down:
             self.ledger.refuse(rows, "shutdown")
@@ -65,7 +73,7 @@ class DirectExport:
         token = otel_context.attach(otel_context.set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
         try:
             with self._lock, self._gate.working():
-                return self._export(kind, payloads, rows, timeout_s)
+                return self._export(kind, payloads, rows, timeout_s or self._timeout_s)
         except Exception as error:  # noqa: BLE001 # an exporter answers with failure
             self._delivery.abandon(INTERNAL_ERROR)
             internal_error("export a batch", error)

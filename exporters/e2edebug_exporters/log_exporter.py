@@ -9,18 +9,24 @@ from sqlalchemy import URL, Engine
 
 from e2edebug.policy.config import Config
 from e2edebug_exporters.bounded_queue import Kind
-from e2edebug_exporters.direct_export import DirectExport
+from e2edebug_exporters.direct_export import EXPORT_TIMEOUT_S, DirectExport
 from e2edebug_exporters.log_selection import tells_of_error
 
 
 class SQLLogRecordExporter(LogRecordExporter):
     """Writes errors told by log records. Use it with a BatchLogRecordProcessor.
 
-    engine_or_url: by default the setting E2EDEBUG_DATABASE_URL.
+    engine_or_url: by default the setting E2EDEBUG_DATABASE_URL. timeout_s: of one export.
     """
 
-    def __init__(self, engine_or_url: Engine | URL | str | None = None, *, config: Config | None = None) -> None:
-        self._direct = DirectExport(engine_or_url, config=config)
+    def __init__(
+        self,
+        engine_or_url: Engine | URL | str | None = None,
+        *,
+        config: Config | None = None,
+        timeout_s: float = EXPORT_TIMEOUT_S,
+    ) -> None:
+        self._direct = DirectExport(engine_or_url, config=config, timeout_s=timeout_s)
 
     def export(self, batch: Sequence[ReadableLogRecord]) -> LogRecordExportResult:
         """Write the errors of *batch*; FAILURE when the store did not take them in time."""

@@ -14,12 +14,18 @@ from e2edebug_exporters.metric_preferences import point_count, preferred_aggrega
 class SQLMetricExporter(MetricExporter):
     """Writes metrics to the store, histograms as deltas at the store's one resolution.
 
-    engine_or_url: by default the setting E2EDEBUG_DATABASE_URL.
+    engine_or_url: by default the setting E2EDEBUG_DATABASE_URL. timeout_s: of one export.
     """
 
-    def __init__(self, engine_or_url: Engine | URL | str | None = None, *, config: Config | None = None) -> None:
+    def __init__(
+        self,
+        engine_or_url: Engine | URL | str | None = None,
+        *,
+        config: Config | None = None,
+        timeout_s: float = EXPORT_TIMEOUT_S,
+    ) -> None:
         super().__init__(preferred_temporality=preferred_temporality(), preferred_aggregation=preferred_aggregation())
-        self._direct = DirectExport(engine_or_url, config=config)
+        self._direct = DirectExport(engine_or_url, config=config, timeout_s=timeout_s)
 
     def export(
         self, metrics_data: MetricsData, timeout_millis: float = EXPORT_TIMEOUT_S * 1000, **_: Any

@@ -9,18 +9,24 @@ from sqlalchemy import URL, Engine
 
 from e2edebug.policy.config import Config
 from e2edebug_exporters.bounded_queue import Kind
-from e2edebug_exporters.direct_export import DirectExport
+from e2edebug_exporters.direct_export import EXPORT_TIMEOUT_S, DirectExport
 
 
 class SQLSpanExporter(SpanExporter):
     """Writes spans to the store. Use it with a BatchSpanProcessor.
 
-    engine_or_url: by default the setting E2EDEBUG_DATABASE_URL. The processor forgets a batch that failed; `init()`
+    engine_or_url: by default the setting E2EDEBUG_DATABASE_URL. timeout_s: of one export. The processor forgets a batch that failed; `init()`
     sets up a pipeline instead, which keeps it.
     """
 
-    def __init__(self, engine_or_url: Engine | URL | str | None = None, *, config: Config | None = None) -> None:
-        self._direct = DirectExport(engine_or_url, config=config)
+    def __init__(
+        self,
+        engine_or_url: Engine | URL | str | None = None,
+        *,
+        config: Config | None = None,
+        timeout_s: float = EXPORT_TIMEOUT_S,
+    ) -> None:
+        self._direct = DirectExport(engine_or_url, config=config, timeout_s=timeout_s)
 
     def export(self, spans: Sequence[ReadableSpan]) -> SpanExportResult:
         """Write *spans*; FAILURE when the store did not take them in time and in a bounded number of tries."""

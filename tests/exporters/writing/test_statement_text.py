@@ -1,0 +1,176 @@
+"""The text of the statements: what only MySQL 8 says, and that nothing a value holds can leave its literal."""
+
+import re
+import time
+
+import pytest
+import sqlalchemy as sa
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from e2edebug_exporters.batch_writer import BatchWriter
+from e2edebug_exporters.rows import STEP_COLUMNS, RowBatch
+from e2edebug_exporters.statements.literals import LiteralCache, are_harmless, literal
+from e2edebug_exporters.statements.mysql import step_values
+from e2edebug_exporters.statements.upserts import (
+    GROUP_COLUMNS,
+    MARIADB,
+    MYSQL,
+    SESSION_COLUMNS,
+    SQLITE,
+    STEP_KEY,
+    UpsertDialect,
+    group_upsert_tail,
+    session_upsert_tail,
+    step_finish_tail,
+)
+from e2edebug_schema.engine import create_store_engine
+from e2edebug_schema.tables import error_group, trace_step, workflow_session
+
+from .rows_by_hand import step
+
+TAILS = {
+    "sessions": session_upsert_tail,
+    "groups": group_upsert_tail,
+    "steps": lambda dialect: step_finish_tail(dialect, STEP_COLUMNS, STEP_KEY),
+}
+
+
+@pytest.mark.parametrize("tail", TAILS)
+def test_mysql_names_the_new_row_by_alias_and_mariadb_by_function(tail: str) -> None:
+    """`AS new` is a syntax error on MariaDB; VALUES() in an upsert is deprecated since MySQL 8.0.20."""
+    mysql, mariadb, sqlite = (TAILS[tail](dialect) for dialect in (MYSQL, MARIADB, SQLITE))
+
+    assert mysql.startswith(" AS new ON DUPLICATE KEY UPDATE ")
+    assert "VALUES(" not in mysql
+    assert mariadb.startswith(" ON DUPLICATE KEY UPDATE ")
+    assert "new." not in mariadb
+    assert sqlite.startswith(" ON CONFLICT (")
+    assert re.sub(r"new\.(\w+)", r"VALUES(\1)", mysql.removeprefix(" AS new")) == mariadb
+
+
+def test_the_whole_group_upsert_on_mysql_8() -> None:
+    assert group_upsert_tail(MYSQL) == (
+        " AS new ON DUPLICATE KEY UPDATE "
+        "title = CASE WHEN debugging_error_group.title = '' THEN new.title ELSE debugging_error_group.title END, "
+        "first_release = CASE WHEN new.first_seen < debugging_error_group.first_seen THEN new.first_release "
+        "ELSE debugging_error_group.first_release END, "
+        "first_seen = LEAST(debugging_error_group.first_seen, new.first_seen), "
+        "last_release = CASE WHEN new.last_seen > debugging_error_group.last_seen THEN new.last_release "
+        "ELSE debugging_error_group.last_release END, "
+        "status = CASE WHEN debugging_error_group.status = 'resolved' "
+        "AND new.last_seen > debugging_error_group.last_seen THEN 'regressed' ELSE debugging_error_group.status END, "
+        "last_seen = GREATEST(debugging_error_group.last_seen, new.last_seen), "
+        "occurrences = debugging_error_group.occurrences + new.occurrences"
+    )
+
+
+@pytest.mark.parametrize("dialect", [MYSQL, MARIADB])
+@pytest.mark.parametrize("tail", TAILS)
+def test_no_column_is_read_after_it_was_assigned(dialect: UpsertDialect, tail: str) -> None:
+    """Assignments run left to right there. Taking LEAST or GREATEST a second time is the one harmless exception."""
+    text = TAILS[tail](dialect).partition("ON DUPLICATE KEY UPDATE ")[2]
+    assigned: set[str] = set()
+    for assignment in re.split(r", (?=\w+ = )", text):
+        column, _, value = assignment.partition(" = ")
+        value = re.sub(
+            r"(LEAST|GREATEST)\(COALESCE\([^()]*(\([^()]*\))?[^()]*\), COALESCE\([^()]*(\([^()]*\))?[^()]*\)\)",
+            "",
+            value,
+        )
+
+        read = set(re.findall(r"debugging_\w+\.(\w+)", value))
+
+        assert not read & assigned, column
+        assigned.add(column)
+
+
+def test_an_upsert_names_columns_of_its_table_only() -> None:
+    assert set(SESSION_COLUMNS) <= set(workflow_session.columns.keys()) - {"id"}
+    assert set(GROUP_COLUMNS) <= set(error_group.columns.keys()) - {"id"}
+    assert set(STEP_COLUMNS) == set(trace_step.columns.keys()) - {"id"}
+
+
+def test_ids_stand_in_plain_quotes_and_text_as_hexadecimal() -> None:
+    row = step(1, metadata="{'; DROP TABLE x -- \\}", component="a'b")
+
+    (values,) = step_values([row], LiteralCache())
+
+    assert values.startswith(f"('c-1','{row.trace_id}','{row.span_id}',NULL,_utf8mb4 X'")
+    assert "DROP" not in values
+    assert "_utf8mb4 X'612762'" in values
+    assert values.count("'") % 2 == 0
+
+
+@pytest.mark.parametrize("bad", ["x' OR 1=1 -- ", "a\\", "ä", "a\nb", "\x00"])
+def test_an_id_that_is_none_is_never_quoted_plainly(bad: str) -> None:
+    for column in ("correlation_id", "trace_id", "span_id", "start_time", "end_time", "statement_digest"):
+        (values,) = step_values([step(1)._replace(**{column: bad})], LiteralCache())
+
+        assert bad not in values
+        assert are_harmless(re.findall(r"'([^']*)'", values))
+
+
+def test_numbers_that_sql_does_not_know_are_refused() -> None:
+    for value in (float("nan"), float("inf"), -float("inf")):
+        with pytest.raises(ValueError, match="not a number"):
+            literal(value)
+        with pytest.raises(ValueError, match="ms"):
+            list(step_values([step(1, duration_ms=value)], LiteralCache()))
+
+
+def test_the_literal_cache_is_bounded() -> None:
+    cache = LiteralCache()
+
+    for number in range(20_000):
+        assert cache[f"name {number}"] == literal(f"name {number}")
+    assert cache["x" * 100_000] == literal("x" * 100_000)
+
+    assert len(cache) <= 4097
+    assert (cache[None], cache[""]) == ("NULL", "''")
+
+
+TEXTS = st.lists(st.text(max_size=200), min_size=1, max_size=40)
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(texts=TEXTS)
+def test_any_text_comes_back_from_the_store_as_it_was(engine: sa.Engine, texts: list[str]) -> None:
+    """Whatever its quotes, backslashes, percent signs and characters beyond the basic plane."""
+    rows = [step(number, statement=text, metadata=text, status_message=text[:50]) for number, text in enumerate(texts)]
+
+    result = BatchWriter(engine).write(RowBatch(steps=rows), deadline=time.monotonic() + 30)
+
+    with engine.begin() as connection:
+        query = sa.select(trace_step.c.statement, trace_step.c.metadata).order_by(trace_step.c.start_time)
+        found = [tuple(row) for row in connection.execute(query)]
+        connection.execute(sa.delete(trace_step))
+        connection.execute(sa.delete(workflow_session))
+    assert result.stored == len(texts)
+    assert found == [(text, text) for text in texts]
+
+
+@pytest.mark.parametrize("dialect", ["mariadb"])
+def test_a_literal_means_the_same_where_backslashes_escape_nothing(store_url: str) -> None:
+    engine = create_store_engine(store_url)
+    text = "a\\'b\\\\c\"d%s%%"
+    with engine.connect() as plain:
+        connection = plain.execution_options(no_parameters=True)
+        connection.exec_driver_sql("SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES,ANSI_QUOTES'")
+
+        assert connection.exec_driver_sql(f"SELECT {literal(text)}").scalar_one() == text
+        connection.invalidate()
+    engine.dispose()
+
+
+def test_looking_for_stored_rows_goes_by_the_unique_key(engine: sa.Engine) -> None:
+    """A batch that was delivered before is looked up by 512 keys; without the index that is a scan of the table each."""
+    rows = [step(number, trace=number % 40) for number in range(512)]
+    writer = BatchWriter(engine)
+    writer.write(RowBatch(steps=rows), deadline=time.monotonic() + 30)
+
+    begin = time.monotonic()
+    again = BatchWriter(engine).write(RowBatch(steps=rows), deadline=time.monotonic() + 30)
+
+    assert again.already_there == 512
+    assert time.monotonic() - begin < 5
