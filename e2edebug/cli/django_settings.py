@@ -3,6 +3,7 @@
 import os
 import re
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -32,7 +33,7 @@ def load_django_settings() -> Mapping[str, object] | None:
         os.environ[_MODULE] = module
         if os.getcwd() not in sys.path:  # noqa: PTH109  # sys.path holds text
             sys.path.insert(0, os.getcwd())  # noqa: PTH109  # the same
-        with _capture_switched_off():
+        with _this_process_unchanged():
             try:
                 _ = settings.DATABASES
             except Exception as error:  # settings are code of the project and may raise anything
@@ -52,14 +53,20 @@ def _module_of_manage_py(path: Path) -> str | None:
 
 
 @contextmanager
-def _capture_switched_off() -> Iterator[None]:
-    """Settings with `import e2edebug.auto` in them must not make this command a service that is observed."""
-    before = os.environ.get("E2EDEBUG_ENABLED")
+def _this_process_unchanged() -> Iterator[None]:
+    """Keep what loading settings does from reaching this command.
+
+    `import e2edebug.auto` in them must not make it a service that is observed, and Django's Settings move the process
+    into the project's TIME_ZONE, while times are shown in the zone of whoever reads them.
+    """
+    before = {name: os.environ.get(name) for name in ("E2EDEBUG_ENABLED", "TZ")}
     os.environ["E2EDEBUG_ENABLED"] = "0"
     try:
         yield
     finally:
-        if before is None:
-            del os.environ["E2EDEBUG_ENABLED"]
-        else:
-            os.environ["E2EDEBUG_ENABLED"] = before
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+        time.tzset()

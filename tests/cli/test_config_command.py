@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 from cli.command import CommandLine, run_process
+from cli.stored_workflows import store_checkout
 
 from e2edebug.policy.config import SETTINGS
+from e2edebug_schema.engine import create_store_engine
 
 SETTINGS_MODULE = """\
 import e2edebug.auto
@@ -107,3 +109,17 @@ def test_a_named_database_needs_no_project(tmp_path: Path) -> None:
     )
 
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_times_stay_in_the_readers_zone_whatever_zone_the_project_is_in(store_url: str, tmp_path: Path) -> None:
+    engine = create_store_engine(store_url)
+    store_checkout(engine)
+    engine.dispose()
+    (tmp_path / "shop_settings.py").write_text(
+        f"SECRET_KEY = 'x'\nTIME_ZONE = 'Asia/Tokyo'\nE2EDEBUG = {{'DATABASE_URL': {store_url!r}}}"
+    )
+
+    done = run_process("sessions", cwd=tmp_path, environ={"DJANGO_SETTINGS_MODULE": "shop_settings", "TZ": "UTC"})
+
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "2026-11-23 10:04:05" in done.stdout
