@@ -24,6 +24,8 @@ _OWN_STORE: Final = "e2edebug_store"
 """Execution option of the engine on e2edebug's own store."""
 _SILENT_ERRORS: Final = "skip_user_error_events"
 """With this option SQLAlchemy does not say when a statement fails, so its span would never end."""
+_EXECUTING_METHODS: Final = ("_exec_single_context", "_exec_insertmany_context")
+"""Methods of Connection around the events of one execution: private names, the same in SQLAlchemy 2.0 and 2.1."""
 _TRANSACTION_METHODS: Final = {"_begin_impl": "BEGIN", "_commit_impl": "COMMIT", "_rollback_impl": "ROLLBACK"}
 
 
@@ -82,8 +84,11 @@ class _EngineTracing:
             event.listen(Engine, name, listener)
         wrapt.wrap_function_wrapper(DefaultDialect, "connect", self._connect)
         for method, operation in _TRANSACTION_METHODS.items():
-            if hasattr(Connection, method):  # private names, the same from SQLAlchemy 1.4 to 2.1
+            if hasattr(Connection, method):
                 wrapt.wrap_function_wrapper(Connection, method, self._transaction_wrapper(operation))
+        for method in _EXECUTING_METHODS:
+            if hasattr(Connection, method):
+                wrapt.wrap_function_wrapper(Connection, method, _close_what_is_left_open)
         self._is_listening = True
 
     def stop(self) -> None:
@@ -97,7 +102,7 @@ class _EngineTracing:
         for name, listener in self._listeners().items():
             event.remove(Engine, name, listener)
         unwrap(DefaultDialect, "connect")
-        for method in _TRANSACTION_METHODS:
+        for method in (*_TRANSACTION_METHODS, *_EXECUTING_METHODS):
             unwrap(Connection, method)
 
     def _listeners(self) -> dict[str, Callable[..., Any]]:
@@ -164,6 +169,18 @@ class _EngineTracing:
             if engine.dialect.server_version_info is not None or engine.dialect.name == "sqlite":
                 self._targets[engine] = target  # before the first connection, MariaDB cannot be told from MySQL
         return target
+
+
+def _close_what_is_left_open(wrapped: Callable[..., Any], _conn: Any, args: Any, kwargs: Any) -> Any:
+    # SQLAlchemy 2.0 sends no handle_error when a listener of the application's raises before the execution. A span left
+    # open there would make us take every later query of this context for a part of it.
+    try:
+        return wrapped(*args, **kwargs)
+    except BaseException as error:
+        query = _take_open_query(args[1] if len(args) > 1 else kwargs.get("context"))
+        if query is not None:
+            query.fail(error)
+        raise
 
 
 def _take_open_query(context: Any) -> QuerySpan | None:
