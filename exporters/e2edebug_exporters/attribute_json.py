@@ -104,8 +104,7 @@ class AttributeEncoder:
     def value(self, value: Any, treatment: Treatment = Treatment.TEXT, *, depth: int = 1) -> str:
         """Return any value as JSON text, without secrets, bounded in size, depth and number of items."""
         if depth == 1:
-            self._nodes = 0
-            self._room = _MOST_VALUES * self._value_max_bytes
+            self._begin_value()
         self._nodes += 1
         kind = type(value)
         if treatment is Treatment.SECRET:
@@ -130,6 +129,10 @@ class AttributeEncoder:
         if isinstance(value, (bytes, bytearray, memoryview)):
             return quote(self._text_of_bytes(bytes(value), treatment))
         return quote(self.text(self._sanitizer.as_text(value), treatment))
+
+    def _begin_value(self) -> None:
+        self._nodes = 0
+        self._room = _MOST_VALUES * self._value_max_bytes
 
     def text(self, value: str, treatment: Treatment = Treatment.TEXT) -> str:
         """Return a text cleaned, without secrets, and cut to the length of a value."""
@@ -231,7 +234,8 @@ class AttributeEncoder:
 
     def _items(self, value: Any, treatment: Treatment, depth: int) -> str:
         if isinstance(value, Mapping):
-            return self._mapping(value, depth)
+            members = self.members(value, depth=depth)
+            return "{" + ",".join(f"{quote(name)}:{encoded}" for name, encoded in members.items()) + "}"
         items = list(value) if isinstance(value, (set, frozenset)) else value
         if self._redactor.is_secret_pair(items):
             return f"[{quote(self.key(items[0]))},{_JSON_MASK}]"
@@ -241,7 +245,10 @@ class AttributeEncoder:
             shown.append(quote(f"…[cut, {len(items)} items]"))
         return "[" + ",".join(shown) + "]"
 
-    def _mapping(self, value: Mapping[Any, Any], depth: int) -> str:
+    def members(self, value: Mapping[Any, Any], *, depth: int = 1) -> dict[str, str]:
+        """Return the members of a mapping as JSON text by their names, which are not taken for attributes' names."""
+        if depth == 1:
+            self._begin_value()
         shown = {}
         for index, (key, item) in enumerate(value.items()):
             if index == _MOST_ITEMS:
@@ -250,7 +257,7 @@ class AttributeEncoder:
                 break
             name = self._sanitizer.as_text(key)
             shown[self.key(name)] = self.value(item, self._redactor.treatment(name), depth=depth + 1)
-        return "{" + ",".join(f"{quote(name)}:{encoded}" for name, encoded in shown.items()) + "}"
+        return shown
 
     def _text_of_bytes(self, value: bytes, treatment: Treatment) -> str:
         try:

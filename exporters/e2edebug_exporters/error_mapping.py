@@ -13,6 +13,7 @@ from opentelemetry.trace import SpanKind
 
 from e2edebug.policy import attributes as names
 from e2edebug.policy import correlation_id
+from e2edebug.policy.plain_values import text_of
 from e2edebug_exporters.attribute_json import AttributeEncoder, Facts
 from e2edebug_exporters.column_limits import column_limits
 from e2edebug_exporters.column_text import ColumnText
@@ -92,7 +93,7 @@ class ErrorMapper:
             sources=[*sources, {names.USER_ID: raw_attributes(span).get(names.USER_ID)}],
             error_type=self._sanitizer.as_text(attributes.get("exception.type") or _UNKNOWN_TYPE),
             message=self._sanitizer.as_text(attributes.get("exception.message") or ""),
-            time_unix_ns=event.timestamp,
+            time_unix_ns=event.timestamp or 0,
             key_of_copy="",
             correlation=row.correlation_id,
             trace_id=row.trace_id,
@@ -211,7 +212,7 @@ def _is_error(event: Event, span: ReadableSpan, facts: Facts) -> bool:
     attributes = plain_mapping(event.attributes)
     if names.ERROR_SEVERITY in attributes:
         return True
-    if _is_client_error_type(str(attributes.get("exception.type", ""))):
+    if _is_client_error_type(text_of(attributes.get("exception.type", ""))):
         return "http.response.status_code" in facts and not is_client_error(facts)
     return not (span.kind is SpanKind.SERVER and _is_4xx(facts))
 

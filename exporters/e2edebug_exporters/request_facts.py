@@ -6,6 +6,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from e2edebug.policy import attributes as names
+from e2edebug.policy.plain_values import text_of
 from e2edebug_exporters.column_text import ColumnText
 
 
@@ -38,7 +39,7 @@ def request_facts(
 def _path(sources: Sequence[Mapping[str, Any]]) -> str | None:
     path = _first(sources, "url.path", "http.target")
     if path is not None:
-        return str(path).partition("?")[0]
+        return text_of(path).partition("?")[0]
     url = _first(sources, "url.full", "http.url")
     if not isinstance(url, str):
         return None

@@ -315,7 +315,11 @@ class StepMapper:
             given = _parsed(given)
         if not isinstance(given, Mapping):
             given = {"metadata": given}
-        self._encoder.read(plain_mapping(given), of_server=False, facts={}, parts=parts)
+        changes_before = self._sanitizer.counts.total()
+        for name, encoded in self._encoder.members(given).items():
+            parts[name] = f"{quote(name)}:{encoded}"
+        if self._sanitizer.counts.total() != changes_before:
+            self._encoder.notes[names.METADATA] = "shortened or cleaned"
 
     def _events(self, events: Sequence[Event]) -> str:
         shown = []
@@ -371,7 +375,7 @@ def is_client_error(facts: Facts) -> bool:
     status = facts.get("http.response.status_code")
     try:
         return status is not None and 0 < int(status) < 500
-    except (TypeError, ValueError):
+    except (OverflowError, TypeError, ValueError):
         return False
 
 

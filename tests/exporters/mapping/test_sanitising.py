@@ -191,7 +191,8 @@ def test_a_span_with_an_empty_id_gets_one_that_stays_the_same(trace_id: int, spa
         rows.append(batch.steps[0])
 
     assert rows[0] == rows[1]
-    assert int(rows[0].trace_id, 16) and int(rows[0].span_id, 16)
+    assert int(rows[0].trace_id, 16) > 0
+    assert int(rows[0].span_id, 16) > 0
 
 
 def test_a_statement_of_a_megabyte_is_cut_with_its_length(step_of: StepOf) -> None:

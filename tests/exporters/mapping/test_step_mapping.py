@@ -353,3 +353,9 @@ def test_rules_give_requests_their_workflow_type() -> None:
 def test_a_resource_without_a_name_is_an_unknown_service(step_of: StepOf) -> None:
     assert step_of(make_span(resource=Resource({}))).service == "unknown_service"
     assert RESOURCE.attributes["service.name"] == "shop"
+
+
+def test_a_users_metadata_keeps_names_that_are_attributes_elsewhere(metadata_of: MetadataOf) -> None:
+    given = {"user.id": 5, "http.method": "GET", "correlation.id": "x"}
+
+    assert metadata_of(make_span(parent=9, attributes={"e2edebug.metadata": given})) == given
