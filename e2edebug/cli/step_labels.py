@@ -8,7 +8,7 @@ from e2edebug.cli.step_tree import TraceStep
 from e2edebug.cli.terminal import Piece, inert
 
 _LONGEST_LABEL: Final = 4_000
-_SELECTED_COLUMNS = re.compile(r"(SELECT(?: DISTINCT)? )(?:[^()]|\([^()]*\)){20,}?( FROM )", re.IGNORECASE)
+_SELECTED_COLUMNS = re.compile(r"(SELECT (?:DISTINCT )?+)(?:[^()]|\([^()]*\)){20,}?( FROM )", re.IGNORECASE)
 _QUOTED_NAME = re.compile(r"""([`"])([A-Za-z_][\w$]*)\1""", re.ASCII)
 _TABLE = re.compile(r"\b(?:FROM|JOIN|UPDATE|INTO) (\w+)", re.IGNORECASE | re.ASCII)
 _IDENTIFIER = re.compile(r"[A-Za-z_][\w.]*", re.ASCII)
@@ -23,6 +23,17 @@ def label(step: TraceStep, *, ellipsis: str, whole_statement: bool = False) -> l
     if request:
         return [Piece(request), Piece(f"  {_call(component, operation, request)}".rstrip(), "quiet")]
     return [Piece(_call(component, operation, ""))]
+
+
+def location(step: TraceStep) -> str:
+    """Return the line of code that *step* came from, '' if unknown; its module is not said twice.
+
+    `cart/current.py:11 in cart.current.cart_of` becomes `cart/current.py:11 in cart_of`.
+    """
+    text = inert((step.code_location or "")[:_LONGEST_LABEL])
+    place, separator, function = text.partition(" in ")
+    module = place.rpartition(":")[0].removesuffix(".py").replace("/", ".").replace("\\", ".")
+    return f"{place}{separator}{function.removeprefix(f'{module}.')}" if module else text
 
 
 def _shortened(statement: str, ellipsis: str) -> str:

@@ -13,7 +13,7 @@ from typing import Final
 
 from e2edebug.cli.glyphs import Glyphs, glyphs_of
 from e2edebug.cli.quantities import counted
-from e2edebug.cli.step_labels import label
+from e2edebug.cli.step_labels import label, location
 from e2edebug.cli.step_tree import Node, StepError, TraceStep, walk
 from e2edebug.cli.terminal import Line, Piece, cell_width, cut, inert, padded, wrapped
 from e2edebug.cli.time_bars import TimeScale
@@ -56,8 +56,10 @@ def tree_lines(roots: Sequence[Node], view: TreeView) -> Iterator[Line]:
     for root in roots:
         traces.setdefault(root.first.trace_id, []).append(root)
     began = min((root.first.start_time for root in roots), default=None)
-    for trace_id, of_trace in traces.items():
+    for number, (trace_id, of_trace) in enumerate(traces.items()):
         scale = _scale(of_trace, view)
+        if number > 0:
+            yield []
         if len(traces) > 1 and began is not None:
             yield from _trace_heading(trace_id, of_trace[0].first, began, view)
         yield from _nodes(of_trace, scale, view)
@@ -73,7 +75,6 @@ def error_lines(errors: Sequence[StepError], view: TreeView) -> Iterator[Line]:
 def _trace_heading(trace_id: str, first: TraceStep, began: datetime, view: TreeView) -> Iterator[Line]:
     offset_ms = (first.start_time - began).total_seconds() * 1000
     later = f"  +{view.glyphs.duration(offset_ms)}" if offset_ms > 0 else ""
-    yield []
     yield [Piece(f"trace {inert(trace_id)}  {inert(first.service)}{later}", "quiet")]
 
 
@@ -143,13 +144,13 @@ def _node(node: Node, branch: str, inner: str, scale: TimeScale, view: TreeView)
         else [[piece] for piece in _wrapped_label(pieces, room - max(len(inner) - len(branch), 0))]
     )
     shown, used = _fitted(texts[0], room, glyphs.ellipsis)
-    location = inert(step.code_location or "")
-    stands_behind = bool(location) and len(texts) == 1 and used + 2 + cell_width(location) <= room
-    behind = [Piece(f"  {location}", "quiet")] if stands_behind else []
+    came_from = location(step)
+    stands_behind = bool(came_from) and len(texts) == 1 and used + 2 + cell_width(came_from) <= room
+    behind = [Piece(f"  {came_from}", "quiet")] if stands_behind else []
     yield head + shown + notes + behind
     below: list[Piece] = [text[0] for text in texts[1:]]
-    if location and not stands_behind:
-        below.append(Piece(cut(location, view.text_width - len(inner), ellipsis=glyphs.ellipsis), "quiet"))
+    if came_from and not stands_behind:
+        below.append(Piece(cut(came_from, view.text_width - len(inner), ellipsis=glyphs.ellipsis), "quiet"))
     for error in node.errors:
         below += [Piece(text, "error") for text in _error_text(error, view.text_width - len(inner), glyphs)]
     if not node.errors and step.status == "failed" and step.status_message and not _fails_inside(node):

@@ -96,7 +96,6 @@ def test_traces_of_one_workflow_have_a_scale_each_and_say_when_they_began() -> N
     assert (
         drawn(steps)
         == """
-
 trace t1  shop
 ━━━━━━━━━━━━   100 ms api      GET /cart/ 200
 
