@@ -19,6 +19,7 @@ from e2edebug_exporters.column_limits import column_limits
 from e2edebug_exporters.column_text import ColumnText
 from e2edebug_exporters.fingerprint import FINGERPRINT_VERSION, digest, fingerprint, frames_of
 from e2edebug_exporters.layers import LayerResolver
+from e2edebug_exporters.metadata_json import MetadataWriter
 from e2edebug_exporters.request_facts import request_facts
 from e2edebug_exporters.resource_facts import ResourceFacts, ResourceReader
 from e2edebug_exporters.rows import ErrorRow, StepRow
@@ -42,6 +43,7 @@ class ErrorMapper:
         resources: ResourceReader,
         layers: LayerResolver,
         steps: StepMapper,
+        metadata: MetadataWriter,
         captures_client_address: bool,
     ) -> None:
         self._texts = texts
@@ -50,6 +52,7 @@ class ErrorMapper:
         self._resources = resources
         self._layers = layers
         self._steps = steps
+        self._metadata_writer = metadata
         self._captures_client_address = captures_client_address
         self._limits = column_limits().error
         self._longest_title = column_limits().error_group["title"]
@@ -204,7 +207,7 @@ class ErrorMapper:
         if operation:
             parts["operation"] = '"operation":' + self._encoder.value(operation)
         parts.update(resource.essentials)
-        return self._steps.finished_metadata(facts, parts)
+        return self._metadata_writer.finished(facts, parts)
 
 
 def _is_error(event: Event, span: ReadableSpan, facts: Facts) -> bool:

@@ -15,6 +15,7 @@ from e2edebug_exporters.attribute_json import AttributeEncoder, Facts
 from e2edebug_exporters.column_text import ColumnText
 from e2edebug_exporters.error_mapping import ErrorMapper
 from e2edebug_exporters.layers import LayerResolver
+from e2edebug_exporters.metadata_json import MetadataWriter
 from e2edebug_exporters.resource_facts import ResourceFacts, ResourceReader
 from e2edebug_exporters.rows import ErrorRow, RowBatch, StepRow
 from e2edebug_exporters.sanitize import Sanitizer
@@ -49,6 +50,7 @@ class RowMapper:
         texts = ColumnText(redactor, sanitizer)
         resources = ResourceReader(texts, encoder)
         layers = LayerResolver()
+        metadata = MetadataWriter(encoder, sanitizer, value_max_bytes=value_max_bytes)
         self._steps = StepMapper(
             texts=texts,
             encoder=encoder,
@@ -56,6 +58,7 @@ class RowMapper:
             resources=resources,
             sessions=SessionReader(texts, encoder, workflow_rules),
             layers=layers,
+            metadata=metadata,
             value_max_bytes=value_max_bytes,
         )
         self._errors = ErrorMapper(
@@ -65,10 +68,11 @@ class RowMapper:
             resources=resources,
             layers=layers,
             steps=self._steps,
+            metadata=metadata,
             captures_client_address=capture_client_address,
         )
         self._snapshots = SnapshotMapper(
-            texts=texts, encoder=encoder, sanitizer=sanitizer, resources=resources, steps=self._steps
+            texts=texts, encoder=encoder, sanitizer=sanitizer, resources=resources, steps=self._steps, metadata=metadata
         )
         self.sanitised: Counter[str] = sanitizer.counts
         """How often something had to be changed so that the store takes it, by reason."""

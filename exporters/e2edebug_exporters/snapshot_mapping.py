@@ -20,6 +20,7 @@ from e2edebug_exporters.attribute_json import AttributeEncoder, Facts
 from e2edebug_exporters.column_limits import column_limits
 from e2edebug_exporters.column_text import ColumnText
 from e2edebug_exporters.fingerprint import digest
+from e2edebug_exporters.metadata_json import MetadataWriter
 from e2edebug_exporters.metric_names import stored_metric
 from e2edebug_exporters.resource_facts import ResourceFacts, ResourceReader
 from e2edebug_exporters.rows import SnapshotRow
@@ -48,12 +49,14 @@ class SnapshotMapper:
         sanitizer: Sanitizer,
         resources: ResourceReader,
         steps: StepMapper,
+        metadata: MetadataWriter,
     ) -> None:
         self._texts = texts
         self._encoder = encoder
         self._sanitizer = sanitizer
         self._resources = resources
         self._steps = steps
+        self._metadata_writer = metadata
         self._limits = column_limits().snapshot
 
     def points(self, data: MetricsData) -> Iterator[Point]:
@@ -125,7 +128,7 @@ class SnapshotMapper:
             buckets=values.buckets,
             threshold_warning=self._optional_number(attributes.get(names.THRESHOLD_WARNING)),
             threshold_critical=self._optional_number(attributes.get(names.THRESHOLD_CRITICAL)),
-            metadata=self._steps.finished_metadata(
+            metadata=self._metadata_writer.finished(
                 {} if given_metadata is None else {names.METADATA: given_metadata}, parts
             ),
         )

@@ -1,12 +1,10 @@
 """Spans become trace steps."""
 
 import hashlib
-import json
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
-from opentelemetry.sdk.trace import Event, ReadableSpan
-from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.sdk.trace import ReadableSpan
+from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
 
 from e2edebug.policy import attributes as names
 from e2edebug.policy import correlation_id
@@ -15,20 +13,16 @@ from e2edebug_exporters.attribute_json import AttributeEncoder, Facts, quote
 from e2edebug_exporters.column_limits import column_limits
 from e2edebug_exporters.column_text import ColumnText
 from e2edebug_exporters.layers import LayerResolver
+from e2edebug_exporters.metadata_json import MetadataWriter
 from e2edebug_exporters.resource_facts import ResourceFacts, ResourceReader
 from e2edebug_exporters.rows import StepRow
 from e2edebug_exporters.sanitize import ROOM_FOR_SECRETS, Sanitizer, cut, cut_mark
 from e2edebug_exporters.session_facts import SessionReader, tells_of_workflow
-from e2edebug_exporters.span_reading import SpanIndex, plain_mapping, raw_attributes
+from e2edebug_exporters.span_reading import SpanIndex, raw_attributes
 from e2edebug_exporters.step_naming import code_location_of, component_of, operation_of
 from e2edebug_exporters.time_text import EARLIEST, END_OF_TIME_UNIX_NS, is_storable, time_text, time_texts
 
-EVENTS: Final = "otel.events"
-LINKS: Final = "otel.links"
-DROPPED: Final = "otel.dropped"
 RECEIVED_TIMES: Final = "e2edebug.received_times"
-SANITISED: Final = "e2edebug.sanitised"
-
 
 MappedSpan = tuple[StepRow, Facts, ResourceFacts]
 """A step's row, and what its errors take over from it."""
@@ -46,6 +40,7 @@ class StepMapper:
         resources: ResourceReader,
         sessions: SessionReader,
         layers: LayerResolver,
+        metadata: MetadataWriter,
         value_max_bytes: int,
     ) -> None:
         self._texts = texts
@@ -54,6 +49,7 @@ class StepMapper:
         self._resources = resources
         self._sessions = sessions
         self._layers = layers
+        self._metadata = metadata
         self._value_max_bytes = value_max_bytes
         self._limits = column_limits().step
         self._components = texts.names(self._limits["component"])
@@ -135,7 +131,7 @@ class StepMapper:
             text,
             digest,
             self._code_location(facts),
-            self._metadata(span, facts, parts),
+            self._metadata.of_span(span, facts, parts),
             session_facts,
         )
         return row, facts, resource
@@ -269,87 +265,6 @@ class StepMapper:
         error_type, colon, _ = description[:_LONGEST_COMMAND].partition(": ")
         return self._texts.error_message(description, self._limits["status_message"], error_type if colon else "")
 
-    def _metadata(self, span: ReadableSpan, facts: Facts, parts: dict[str, str]) -> str:
-        dropped = span.dropped_attributes
-        if span._events:
-            dropped += span.dropped_events
-            parts[EVENTS] = f'"{EVENTS}":{self._events(span.events)}'
-        if span._links:
-            parts[LINKS] = f'"{LINKS}":{self._links(span.links)}'
-            dropped += span.dropped_links
-        if dropped:
-            parts[DROPPED] = f'"{DROPPED}":{dropped}'
-        return self.finished_metadata(facts, parts)
-
-    def finished_metadata(self, facts: Facts, parts: dict[str, str]) -> str:
-        """Return the metadata column: the fragments, the user's own metadata, and what had to be changed in it."""
-        given = facts.get(names.METADATA)
-        if given is not None:
-            self._add_given(given, parts)
-        if self._encoder.notes:
-            parts[SANITISED] = f'"{SANITISED}":{self._encoder.value(self._encoder.notes)}'
-            self._encoder.notes = {}
-        return self._object_of(parts)
-
-    def _object_of(self, parts: dict[str, str]) -> str:
-        """Return the JSON object of the fragments, as many of them as fit in four values' length."""
-        text = "{" + ",".join(parts.values()) + "}"
-        most = _MOST_VALUES * self._value_max_bytes
-        if len(text) <= most:
-            return text
-        self._sanitizer.counts["metadata"] += 1
-        kept: list[str] = []
-        room = most
-        # The short ones first: one long value must not push out twenty telling ones.
-        for part in sorted(parts.values(), key=len):
-            room -= len(part) + 1
-            if room < 0:
-                break
-            kept.append(part)
-        left_out = len(parts) - len(kept)
-        return "{" + ",".join([*kept, f'"{SANITISED}.left_out":{left_out}']) + "}"
-
-    def _add_given(self, given: Any, parts: dict[str, str]) -> None:
-        """The user's own metadata stands beside the attributes, by its own names."""
-        if isinstance(given, str):
-            given = _parsed(given)
-        if not isinstance(given, Mapping):
-            given = {"metadata": given}
-        changes_before = self._sanitizer.counts.total()
-        for name, encoded in self._encoder.members(given).items():
-            parts[name] = f"{quote(name)}:{encoded}"
-        if self._sanitizer.counts.total() != changes_before:
-            self._encoder.notes[names.METADATA] = "shortened or cleaned"
-
-    def _events(self, events: Sequence[Event]) -> str:
-        shown = []
-        for event in events[:_MOST_EVENTS]:
-            parts: dict[str, str] = {}
-            attributes = dict(plain_mapping(event.attributes))
-            if event.name == "exception":
-                # The error log holds the stack and the message; here, the type says which error it was.
-                attributes = {key: value for key, value in attributes.items() if key not in _IN_ERROR_LOG}
-            self._encoder.read(attributes, of_server=False, facts={}, parts=parts)
-            time = time_text(event.timestamp) if is_storable(event.timestamp) else EARLIEST
-            inner = ",".join(parts.values())
-            shown.append(f'{{"name":{quote(self._encoder.key(event.name))},"time":"{time}","attributes":{{{inner}}}}}')
-        if len(events) > _MOST_EVENTS:
-            self._sanitizer.counts["items"] += 1
-            shown.append(quote(f"…[cut, {len(events)} events]"))
-        return "[" + ",".join(shown) + "]"
-
-    def _links(self, links: Sequence[Link]) -> str:
-        shown = []
-        for link in links[:_MOST_EVENTS]:
-            parts: dict[str, str] = {}
-            self._encoder.read(plain_mapping(link.attributes), of_server=False, facts={}, parts=parts)
-            ids = f'"trace_id":"{link.context.trace_id:032x}","span_id":"{link.context.span_id:016x}"'
-            shown.append(f'{{{ids},"attributes":{{{",".join(parts.values())}}}}}')
-        if len(links) > _MOST_EVENTS:
-            self._sanitizer.counts["items"] += 1
-            shown.append(quote(f"…[cut, {len(links)} links]"))
-        return "[" + ",".join(shown) + "]"
-
 
 def _status_of(span: ReadableSpan, status: Status, facts: Facts) -> str:
     if facts.get(names.SKIPPED) is True:
@@ -379,13 +294,6 @@ def is_client_error(facts: Facts) -> bool:
         return False
 
 
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-
-
 def _json_integer(value: int | None) -> str:
     return (
         "null"
@@ -408,6 +316,3 @@ _LONGEST_COMMAND: Final = 100
 _MOST_REMEMBERED: Final = 4096
 _LONGEST_REMEMBERED_STATEMENT: Final = 4096
 _MOST_REMEMBERED_STATEMENTS: Final = 500
-_MOST_EVENTS: Final = 128
-_MOST_VALUES: Final = 4
-_IN_ERROR_LOG: Final = frozenset({"exception.stacktrace", "exception.message", "exception.escaped"})
