@@ -15,15 +15,21 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
 from e2edebug_schema.column_types import SERVER_DIALECTS
+from e2edebug_schema.read_limits import READ_ONLY_OPTION, limit_reads
 from e2edebug_schema.server_session import open_mysqlclient, open_pymysql
 from e2edebug_schema.sqlite_session import open_sqlite
 from e2edebug_schema.store_errors import StoreUrlError
 
+__all__ = [
+    "READ_ONLY_OPTION",
+    "STORE_ENGINE_OPTION",
+    "create_store_engine",
+    "parse_store_url",
+    "read_max_allowed_packet",
+]
+
 STORE_ENGINE_OPTION: Final = "e2edebug_store"
 """Execution option that marks our own engine, for whoever instruments SQLAlchemy."""
-
-READ_ONLY_OPTION: Final = "e2edebug_read_only"
-"""Execution option of a connection that only reads: on SQLite it then takes no write lock."""
 
 POOL_TIMEOUT_S: Final = 2.0
 POOL_RECYCLE_S: Final = 240
@@ -65,6 +71,7 @@ def create_store_engine(
         raise StoreUrlError(
             f"the driver of {store_url.render_as_string(hide_password=True)!r} is not installed: {error.name}"
         ) from error
+    limit_reads(engine, read_timeout_s=read_timeout_s)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "begin", _begin_sqlite_transaction)
     return engine

@@ -16,13 +16,15 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, Engine, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError
 
 from e2edebug_schema.column_types import IDENTIFIER_COLLATION, SERVER_DIALECTS
-from e2edebug_schema.migration_lock import LOCK_WAIT_S, hold_migration_lock, is_lock_error
+from e2edebug_schema.migration_failures import explained
+from e2edebug_schema.migration_lock import LOCK_WAIT_S, hold_migration_lock
 from e2edebug_schema.partitions import ensure_daily_partitions
+from e2edebug_schema.read_limits import READ_ONLY_OPTION
 from e2edebug_schema.schema_state import VERSION_TABLE, SchemaState, SchemaStatus, read_status
-from e2edebug_schema.store_errors import ForeignSchema, MigrationLocked, SchemaBehind
+from e2edebug_schema.store_errors import ForeignSchema, SchemaBehind
 
 __all__ = ["SchemaState", "SchemaStatus", "check", "migrate", "migration_sql", "require_current", "status"]
 
@@ -37,7 +39,8 @@ def migrate(engine: Engine, *, lock_wait_s: int = LOCK_WAIT_S) -> tuple[str, ...
 
     Safe to call at once from any number of processes: one applies, the others wait for it and find it done.
     Takes a connection of *engine*. Tables that are not ours are never touched.
-    Raises ForeignSchema, and MigrationLocked when a lock held by someone else lasts longer than a few seconds.
+    Raises ForeignSchema, MigrationLocked when a lock of somebody else lasts longer than a few seconds, and
+    MigrationRefused when the user may not change tables.
     """
     try:
         if status(engine).is_usable:
@@ -46,10 +49,11 @@ def migrate(engine: Engine, *, lock_wait_s: int = LOCK_WAIT_S) -> tuple[str, ...
             with _operations_lock, engine.connect() as connection, hold_migration_lock(connection, lock_wait_s):
                 applied = _apply_missing(connection)
         ensure_daily_partitions(engine, lock_wait_s=lock_wait_s)
-    except OperationalError as error:
-        if is_lock_error(error):
-            raise MigrationLocked(_LOCKED.format(error.orig)) from error
-        raise
+    except DBAPIError as error:
+        known = explained(error)
+        if known is None:
+            raise
+        raise known from error
     return applied
 
 
@@ -60,7 +64,7 @@ def check(engine: Engine) -> SchemaState:
 
 def status(engine: Engine) -> SchemaStatus:
     """Return the state of the database with its revision and the reason in words; changes nothing."""
-    with engine.connect().execution_options(e2edebug_read_only=True) as connection:
+    with engine.connect().execution_options(**{READ_ONLY_OPTION: True}) as connection:
         return read_status(connection, revisions=_revisions())
 
 
@@ -93,10 +97,6 @@ def migration_sql(dialect_name: str) -> str:
     return text.getvalue()
 
 
-_LOCKED: Final = (
-    "the migration gave up, because another connection holds a lock on the store: {}. "
-    "End that transaction (MySQL and MariaDB: SHOW FULL PROCESSLIST names it) and run `e2edebug migrate` again"
-)
 _FOREIGN: Final = (
     "the database has tables of the same names that are not of e2edebug, or have been changed: {}. "
     "They have been left alone; give e2edebug a database of its own by E2EDEBUG_DATABASE_URL"

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from typing import Final
 
 from sqlalchemy import Connection, text
-from sqlalchemy.exc import DBAPIError
 
 from e2edebug_schema.column_types import SERVER_DIALECTS
 from e2edebug_schema.store_errors import MigrationLocked
@@ -15,8 +14,6 @@ from e2edebug_schema.store_errors import MigrationLocked
 LOCK_WAIT_S: Final = 5
 TURN_WAIT_S: Final = 20.0
 """How long a process waits for another one that migrates; creating the tables takes about a second."""
-
-_LOCK_WAIT_TIMEOUT: Final = 1205
 
 
 @contextmanager
@@ -40,15 +37,6 @@ def hold_migration_lock(connection: Connection, lock_wait_s: int = LOCK_WAIT_S) 
         if not connection.invalidated:
             connection.execute(text("DO RELEASE_LOCK(:name)"), {"name": name})
             connection.exec_driver_sql(f"SET SESSION lock_wait_timeout = {previous:d}")
-
-
-def is_lock_error(error: DBAPIError) -> bool:
-    """Tell whether *error* means that somebody else's lock outlasted our patience."""
-    original = error.orig
-    if original is None:
-        return False
-    code = original.args[0] if original.args else None
-    return code == _LOCK_WAIT_TIMEOUT or "database is locked" in str(original)
 
 
 def _take(connection: Connection, name: str) -> None:

@@ -17,6 +17,10 @@ class MigrationLocked(StoreError):  # noqa: N818  # named for the condition; the
     """Another connection holds what the migration needs; nothing is broken, it can be run again."""
 
 
+class MigrationRefused(StoreError):  # noqa: N818  # named for the condition; the base says Error
+    """The database user may not create or change tables here."""
+
+
 class ForeignSchema(StoreError):  # noqa: N818  # named for the condition; the base says Error
     """Tables of our names exist that are not ours; they have been left alone."""
 

@@ -1,10 +1,13 @@
 """Bringing a database to the schema: once, again, by many at once, against locks and over strangers' tables."""
 
+import shutil
+import sqlite3
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -15,7 +18,7 @@ from e2edebug_schema import migration_lock
 from e2edebug_schema.engine import create_store_engine
 from e2edebug_schema.migrate import SchemaState, check, migrate, migration_sql, require_current, status
 from e2edebug_schema.schema_state import VERSION_TABLE
-from e2edebug_schema.store_errors import ForeignSchema, MigrationLocked, SchemaBehind
+from e2edebug_schema.store_errors import ForeignSchema, MigrationLocked, MigrationRefused, SchemaBehind
 from e2edebug_schema.tables import metadata
 
 HEAD = "0001"
@@ -222,6 +225,63 @@ def test_a_process_that_never_finishes_its_migration_is_named(
     mariadb_server.drop_database(url)
 
 
+def test_a_user_who_may_not_create_tables_is_told_what_to_do(mariadb_server: Any) -> None:
+    url = sa.make_url(mariadb_server.create_database())
+    with mariadb_server.root() as root, root.cursor() as cursor:
+        cursor.execute("CREATE USER reader IDENTIFIED BY 'reader'")
+        cursor.execute(f"GRANT SELECT ON {url.database}.* TO reader")
+    engine = create_store_engine(url.set(username="reader", password="reader"))
+
+    try:
+        with pytest.raises(MigrationRefused, match=r"CREATE command denied.*`e2edebug migrate --sql`"):
+            migrate(engine)
+    finally:
+        engine.dispose()
+        with mariadb_server.root() as root, root.cursor() as cursor:
+            cursor.execute("DROP USER reader")
+        mariadb_server.drop_database(str(url))
+
+
+def test_a_read_only_sqlite_file_is_told_from_a_locked_one(tmp_path: Path) -> None:
+    path = tmp_path / "store.sqlite3"
+    sqlite3.Connection(path).close()
+    engine = create_store_engine(f"sqlite:///file:{path}?mode=ro&uri=true")
+    path.write_bytes(b"")
+
+    with pytest.raises(MigrationRefused, match="readonly database"):
+        migrate(engine)
+    engine.dispose()
+
+
+def test_a_store_that_lacks_a_revision_gets_just_that_one(
+    empty: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    migrate(empty)
+    shutil.copytree(migrate_module.MIGRATIONS, tmp_path / "migrations")
+    (tmp_path / "migrations" / "versions" / "0002_a_later_one.py").write_text(LATER_REVISION)
+    monkeypatch.setattr(migrate_module, "MIGRATIONS", tmp_path / "migrations")
+    migrate_module._all_scripts.cache_clear()
+    try:
+        before = status(empty)
+        applied = migrate(empty)
+        after = status(empty)
+    finally:
+        migrate_module._all_scripts.cache_clear()
+
+    assert (before.state, applied) == (SchemaState.BEHIND, ("0002",))
+    assert (after.state, after.revision) == (SchemaState.CURRENT, "0002")
+
+
+LATER_REVISION = """
+'''A later one.'''
+import sqlalchemy as sa
+from alembic import op
+revision, down_revision = "0002", "0001"
+def upgrade():
+    op.add_column("debugging_alert", sa.Column("a_later_one", sa.Integer))
+"""
+
+
 def test_the_sessions_own_lock_limit_is_back_after_the_migration(mariadb_server: Any) -> None:
     url = mariadb_server.create_database()
     engine = create_store_engine(url)
@@ -248,7 +308,7 @@ def test_the_sql_for_a_dba_goes_through_the_servers_own_client(mariadb_server: A
     parsed = sa.make_url(url)
 
     subprocess.run(
-        ["mariadb", "--no-defaults", f"-h{parsed.host}", f"-P{parsed.port}", f"-u{parsed.username}",
+        [shutil.which("mariadb") or "mysql", "--no-defaults", f"-h{parsed.host}", f"-P{parsed.port}", f"-u{parsed.username}",
          f"-p{parsed.password}", str(parsed.database)],
         input=migration_sql("mysql"), text=True, check=True, capture_output=True,
     )  # fmt: skip

@@ -28,29 +28,27 @@ def test_a_session_is_read_as_it_was_stored(engine: sa.Engine, rows: Any) -> Non
     )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "reference",
-    ["checkout-0001", "checkout-00", " checkout-0001 ", "0af7651916cd43dd8448eb211c80319c",
-     "0AF76519-16CD-43DD-8448-EB211C80319C"],
-)  # fmt: skip
-def test_a_session_is_found_by_its_id_its_beginning_or_one_of_its_traces(
-    engine: sa.Engine, rows: Any, reference: str
-) -> None:
+def test_a_session_is_found_by_its_id_its_beginning_or_one_of_its_traces(engine: sa.Engine, rows: Any) -> None:
     rows.session("checkout-0001", trace_id="f" * 32)
     rows.step("checkout-0001", trace_id="0af7651916cd43dd8448eb211c80319c")
 
-    found = find_session(engine, reference)
+    references = [
+        "checkout-0001", "checkout-00", " checkout-0001 ", "0af7651916cd43dd8448eb211c80319c",
+        "0AF76519-16CD-43DD-8448-EB211C80319C",
+    ]  # fmt: skip
+    found = {reference: find_session(engine, reference) for reference in references}
 
-    assert found is not None
-    assert found.correlation_id == "checkout-0001"
+    assert [reference for reference, session in found.items() if session is None] == []
 
 
-@pytest.mark.parametrize("reference", ["check", "checkout-", "checkout%", "checkout_", "", "x" * 100, "é", "f" * 32])
-def test_a_short_shared_or_unknown_reference_finds_nothing(engine: sa.Engine, rows: Any, reference: str) -> None:
+def test_a_short_shared_or_unknown_reference_finds_nothing(engine: sa.Engine, rows: Any) -> None:
     rows.session("checkout-0001")
     rows.session("checkout-0002")
 
-    assert find_session(engine, reference) is None
+    references = ["check", "checkout-", "checkout%", "checkout_", "", "x" * 100, "é", "checkout-é", "f" * 32]
+    found = {reference: find_session(engine, reference) for reference in references}
+
+    assert [reference for reference, session in found.items() if session is not None] == []
 
 
 def test_pages_follow_each_other_without_gap_or_overlap(engine: sa.Engine, rows: Any) -> None:
@@ -66,30 +64,31 @@ def test_pages_follow_each_other_without_gap_or_overlap(engine: sa.Engine, rows:
     assert pages == [["s6", "s5"], ["s4", "s3"], ["s2", "s1"], ["s0"]]
 
 
-@pytest.mark.parametrize(
-    ("filters", "expected"),
-    [
-        (SessionFilter(), ["c", "b", "a"]),
-        (SessionFilter(workflow_type="login"), ["b"]),
-        (SessionFilter(status="failed"), ["c"]),
-        (SessionFilter(user="7"), ["a"]),
-        (SessionFilter(user="ann"), ["a"]),
-        (SessionFilter(service="blog"), ["b"]),
-        (SessionFilter(service_release="2.0"), ["c"]),
-        (SessionFilter(since=datetime(2026, 11, 23, 12, 0, 1, tzinfo=UTC)), ["c", "b"]),
-        (SessionFilter(until=datetime(2026, 11, 23, 12, 0, 1, tzinfo=UTC)), ["a"]),
-        (SessionFilter(slower_than_ms=150), ["c"]),
-        (SessionFilter(with_errors=True), ["c"]),
-        (SessionFilter(repeated_at_least=5), ["a"]),
-        (SessionFilter(workflow_type="login", status="failed"), []),
-    ],
-)
-def test_a_filter_keeps_what_fits(engine: sa.Engine, rows: Any, filters: SessionFilter, expected: list[str]) -> None:
+FILTERS = [
+    (SessionFilter(), ["c", "b", "a"]),
+    (SessionFilter(workflow_type="login"), ["b"]),
+    (SessionFilter(status="failed"), ["c"]),
+    (SessionFilter(user="7"), ["a"]),
+    (SessionFilter(user="ann"), ["a"]),
+    (SessionFilter(service="blog"), ["b"]),
+    (SessionFilter(service_release="2.0"), ["c"]),
+    (SessionFilter(since=datetime(2026, 11, 23, 12, 0, 1, tzinfo=UTC)), ["c", "b"]),
+    (SessionFilter(until=datetime(2026, 11, 23, 12, 0, 1, tzinfo=UTC)), ["a"]),
+    (SessionFilter(slower_than_ms=150), ["c"]),
+    (SessionFilter(with_errors=True), ["c"]),
+    (SessionFilter(repeated_at_least=5), ["a"]),
+    (SessionFilter(workflow_type="login", status="failed"), []),
+]
+
+
+def test_a_filter_keeps_what_fits(engine: sa.Engine, rows: Any) -> None:
     rows.session("a", user_id="7", user_label="ann", repeat_count=37)
     rows.session("b", at_ms=1000, workflow_type="login", service="blog")
     rows.session("c", at_ms=2000, status="failed", duration_ms=200, error_count=1, service_release="2.0")
 
-    assert [session.correlation_id for session in list_sessions(engine, filters=filters)] == expected
+    found = [[session.correlation_id for session in list_sessions(engine, filters=given)] for given, _ in FILTERS]
+
+    assert found == [expected for _, expected in FILTERS]
 
 
 def test_a_filter_takes_times_of_any_zone(engine: sa.Engine, rows: Any) -> None:

@@ -82,30 +82,29 @@ def test_errors_are_listed_newest_first_and_page_by_page(engine: sa.Engine, rows
     assert [error.error_message for error in first + second] == ["4", "3", "2", "1", "0"]
 
 
-@pytest.mark.parametrize(
-    ("filters", "expected"),
-    [
-        (ErrorFilter(layer="database"), ["b"]),
-        (ErrorFilter(component="CartView"), ["a"]),
-        (ErrorFilter(severity="critical"), ["a"]),
-        (ErrorFilter(error_type="KeyError"), ["b"]),
-        (ErrorFilter(fingerprint="9" * 32), ["a"]),
-        (ErrorFilter(service_release="2.0"), ["b"]),
-        (ErrorFilter(resolved=True), ["b"]),
-        (ErrorFilter(resolved=False), ["a"]),
-        (ErrorFilter(since=datetime(2026, 11, 23, 12, 0, 1, tzinfo=UTC)), ["b"]),
-        (ErrorFilter(until=datetime(2026, 11, 23, 12, 0, 1, tzinfo=UTC)), ["a"]),
-    ],
-)
-def test_an_error_filter_keeps_what_fits(
-    engine: sa.Engine, rows: Any, filters: ErrorFilter, expected: list[str]
-) -> None:
+FILTERS = [
+    (ErrorFilter(layer="database"), ["b"]),
+    (ErrorFilter(component="CartView"), ["a"]),
+    (ErrorFilter(severity="critical"), ["a"]),
+    (ErrorFilter(error_type="KeyError"), ["b"]),
+    (ErrorFilter(fingerprint="9" * 32), ["a"]),
+    (ErrorFilter(service_release="2.0"), ["b"]),
+    (ErrorFilter(resolved=True), ["b"]),
+    (ErrorFilter(resolved=False), ["a"]),
+    (ErrorFilter(since=datetime(2026, 11, 23, 12, 0, 1, tzinfo=UTC)), ["b"]),
+    (ErrorFilter(until=datetime(2026, 11, 23, 12, 0, 1, tzinfo=UTC)), ["a"]),
+]
+
+
+def test_an_error_filter_keeps_what_fits(engine: sa.Engine, rows: Any) -> None:
     rows.error(error_message="a", component="CartView", severity="critical", fingerprint="9" * 32)
     rows.error(
         at_ms=2000, error_message="b", layer="database", error_type="KeyError", service_release="2.0", resolved=True
     )
 
-    assert [error.error_message for error in list_errors(engine, filters=filters)] == expected
+    found = [[error.error_message for error in list_errors(engine, filters=given)] for given, _ in FILTERS]
+
+    assert found == [expected for _, expected in FILTERS]
 
 
 def test_error_groups_come_with_the_latest_first(engine: sa.Engine, rows: Any, noon: datetime) -> None:

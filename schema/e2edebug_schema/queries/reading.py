@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Column, ColumnElement, Connection, Engine, Row, Table, false
 
 from e2edebug_schema.column_types import AsciiString
-from e2edebug_schema.engine import READ_ONLY_OPTION
+from e2edebug_schema.read_limits import READ_ONLY_OPTION
 
 Source = Engine | Connection
 """What every query takes: an engine, or a connection whose transaction the caller owns."""
