@@ -1,6 +1,6 @@
 """What a span says of its workflow: its type, its outcome, its user."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from e2edebug.policy import attributes as names
@@ -85,7 +85,7 @@ class SessionReader:
         received = facts.get(names.CORRELATION_ID_RECEIVED)
         if given is None and received is None:
             return None
-        content = dict(given) if isinstance(given, dict) else {} if given is None else {"metadata": given}
+        content = dict(given) if isinstance(given, Mapping) else {} if given is None else {"metadata": given}
         if received is not None:
             content[names.CORRELATION_ID_RECEIVED] = received
         return self._encoder.value(content)
