@@ -20,7 +20,6 @@ from opentelemetry.util.http import (
 from e2edebug.policy import attributes as names
 from e2edebug.policy import correlation_id
 from e2edebug.policy.self_report import internal_error
-from e2edebug_instrumentation.correlation import workflow_scope
 from e2edebug_instrumentation.correlation.propagator import BAGGAGE_KEY
 from e2edebug_instrumentation.correlation.response_header import set_correlation_id_header
 from e2edebug_instrumentation.django_requests.exception_event import failed_with, record_exception
@@ -57,7 +56,6 @@ class RequestSpan:
         self._recorded: list[BaseException] = []
         self.passed_exception: BaseException | None = None
         """What the view raised, while it is not known whether anybody answers it."""
-        self._scope = workflow_scope.WorkflowScope()
         self._method = request.method if request.method in _METHODS else sanitize_method(request.method.strip())
         options = tracing.options
         is_asgi = isinstance(request, ASGIRequest)
@@ -86,7 +84,6 @@ class RequestSpan:
         )
         self.correlation_id = received if isinstance(received, str) else self._id_without_one()
         context = baggage.set_baggage(BAGGAGE_KEY, self.correlation_id, parent.context)
-        context = otel_context.set_value(workflow_scope.CONTEXT_KEY, self._scope, context)
         self._context = trace.set_span_in_context(self._span, context)
         request.correlation_id = self.correlation_id
         request.__dict__[_REQUEST_KEY] = self
@@ -108,15 +105,12 @@ class RequestSpan:
     def finish(self, response: HttpResponseBase) -> None:
         """End the span with what *response* says; a streamed body goes on in a child span `stream`."""
         tracing = self._tracing
-        is_streaming = False
         try:
             if tracing.options.response_header:
                 set_correlation_id_header(response, self.correlation_id)
             if self._span.is_recording():
                 self._describe_response(response)
-            is_streaming = trace_body(
-                response, tracing.tracer, self._context, component=self._view_names()[0], when_done=self._scope.close
-            )
+            trace_body(response, tracing.tracer, self._context, component=self._view_names()[0])
             propagator = _get_response_propagator()
             if propagator is not None:
                 propagator.inject(response)
@@ -124,7 +118,7 @@ class RequestSpan:
         except Exception as error:  # noqa: BLE001 - the edge to the host: its response is ready and must go out
             internal_error("describe a response", error)
         finally:
-            self._end(keeps_scope=is_streaming)
+            self._end()
             otel_context.detach(self._token)
 
     def abandon(self, error: BaseException) -> None:
@@ -136,14 +130,12 @@ class RequestSpan:
         except Exception as fault:  # noqa: BLE001 - the host's own exception is on its way and must stay what it is
             internal_error("describe an interrupted request", fault)
         finally:
-            self._end(keeps_scope=False)
+            self._end()
             # A coroutine that is thrown away unfinished gets its GeneratorExit in whatever context collects it.
             if not isinstance(error, GeneratorExit) or otel_context.get_current() is self._context:
                 otel_context.detach(self._token)
 
-    def _end(self, *, keeps_scope: bool) -> None:
-        if not keeps_scope:
-            self._scope.close()
+    def _end(self) -> None:
         # The request and this hold each other: cut, or each request (upload and all) waits for the cycle collector.
         self._request.__dict__.pop(_REQUEST_KEY, None)
         self._recorded.clear()

@@ -25,32 +25,29 @@ def trace_body(
     context: Context,
     *,
     component: str = "",
-    when_done: Callable[[], None] = lambda: None,
-) -> bool:
-    """Have the body of a streaming *response* produced within *context*; return whether it is one.
+) -> None:
+    """Have the body of *response*, if it is streamed, produced within *context*.
 
     tracer: makes the span `stream` when the first part is asked for; None for a body that leaves no span.
     A file that the server may send by itself stays as it is: wrapping it would switch off `wsgi.file_wrapper`.
     """
     if not isinstance(response, StreamingHttpResponse) or getattr(response, "file_to_stream", None) is not None:
-        return False
-    production = _Production(tracer, context, component, when_done)
+        return
+    production = _Production(tracer, context, component)
     # A generator that is closed early runs its `finally` and `with` blocks there and then: within its own context, or
     # what it detaches would leave that context attached to whoever closed it.
     body: Any = response
     body._resource_closers[:] = [production.within(close) for close in body._resource_closers]
     parts = body.streaming_content
     response.streaming_content = _AsyncBody(parts, production) if response.is_async else _Body(parts, production)
-    return True
 
 
 class _Production:
     """The span of one body and the context its parts are made in. Ends once, whoever says so first."""
 
-    def __init__(self, tracer: Tracer | None, context: Context, component: str, when_done: Callable[[], None]) -> None:
+    def __init__(self, tracer: Tracer | None, context: Context, component: str) -> None:
         self._tracer = tracer
         self._component = component
-        self._when_done = when_done
         self._span: Span | None = None
         self._is_done = False
         self._parts = 0
@@ -94,7 +91,6 @@ class _Production:
         if self._is_done:
             return
         self._is_done = True
-        self._when_done()
         span = self._span
         if span is None:
             return

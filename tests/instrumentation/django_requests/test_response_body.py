@@ -16,12 +16,9 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
 
-from e2edebug_instrumentation.correlation.workflow_scope import WorkflowScope, current_workflow_scope
-
 from .asgi_driver import Exchange
 
 _waiting: list[asyncio.Event] = []
-_scopes: list[WorkflowScope] = []
 _never = "never set"
 
 
@@ -76,14 +73,6 @@ async def waits(request: HttpRequest) -> HttpResponse:
     return HttpResponse(_never)
 
 
-def keeps_scope(request: HttpRequest) -> HttpResponse:
-    scope = current_workflow_scope()
-    assert scope is not None
-    scope.push("workflow")
-    _scopes.append(scope)
-    return HttpResponse(str(scope.innermost))
-
-
 def download(request: HttpRequest) -> FileResponse:
     return FileResponse(io.BytesIO(b"file"))
 
@@ -95,7 +84,6 @@ class Urls:
         path("async-export/", async_export),
         path("endless/", endless),
         path("waits/", waits),
-        path("scope/", keeps_scope),
         path("download/", download),
     ]
 
@@ -252,15 +240,3 @@ class TestClientsThatLeave:
 
         assert asyncio.run(exchange()) is trace.INVALID_SPAN
         assert len(exporter.get_finished_spans()) == 1
-
-
-@pytest.mark.usefixtures("traced")
-class TestWorkflowScope:
-    def test_a_request_has_a_scope_for_its_workflows_and_ends_with_it(self, client: Client) -> None:
-        _scopes.clear()
-
-        assert client.get("/scope/").content == b"workflow"
-
-        (scope,) = _scopes
-        assert scope.innermost is None
-        assert current_workflow_scope() is None
