@@ -80,14 +80,15 @@ class BatchWriter:
         self._repeats = RepeatCounts()
         self._open_steps: OrderedDict[StepKey, bool] = OrderedDict()
 
-    def write(self, batch: RowBatch, *, deadline: float) -> WriteResult:
+    def write(self, batch: RowBatch, *, deadline: float, pieces: int = 1) -> WriteResult:
         """Store *batch* and return what became of each of its rows.
 
-        deadline: of the writer's clock; no attempt begins after it.
+        deadline: of the writer's clock; no attempt begins after it. pieces: about how many transactions to begin with,
+        for a server that is too slow for the whole.
         Raises StoreUnavailable, and nothing else, when rows remain that can only be written later.
         """
         result = WriteResult()
-        parts = [_sorted(batch, result)]
+        parts = _cut([_sorted(batch, result)], pieces)
         while parts:
             part = parts.pop()
             try:
@@ -264,6 +265,13 @@ def _halves(batch: RowBatch) -> tuple[RowBatch, RowBatch]:
         RowBatch(steps[:cut], errors[:cut], snapshots[:cut]),
         RowBatch(steps[cut:], errors[cut:], snapshots[cut:]),
     )
+
+
+def _cut(parts: list[RowBatch], pieces: int) -> list[RowBatch]:
+    """Return the same rows in at least *pieces* parts, as far as there are rows; the last part is written first."""
+    while len(parts) < pieces and any(len(part) > 1 for part in parts):
+        parts = [half for part in parts for half in (reversed(_halves(part)) if len(part) > 1 else (part,))]
+    return parts
 
 
 def _joined(parts: Sequence[RowBatch]) -> RowBatch:

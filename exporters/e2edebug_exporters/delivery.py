@@ -24,6 +24,7 @@ from e2edebug_schema.store_errors import StoreError
 
 FIRST_PAUSE_S: Final = 0.5
 LONGEST_PAUSE_S: Final = 60.0
+MAX_PIECES: Final = 64
 INTERNAL_ERROR: Final = "internal_error"
 
 logger = logging.getLogger("e2edebug.delivery")
@@ -57,6 +58,7 @@ class Delivery:
         self._jitter = jitter
         self._batch: RowBatch | None = None
         self._failures = 0
+        self._pieces = 1
         self._away_because: str | None = None
         self.next_attempt_at = 0.0
         """Of the clock: when the held batch is due again."""
@@ -97,6 +99,7 @@ class Delivery:
         if self._failures:
             logger.warning("the store answers again, after %d attempts", self._failures)
             self._failures = 0
+            self._pieces = 1
             self._away_because = None
         return True
 
@@ -116,7 +119,7 @@ class Delivery:
                     sleep=self._sleep,
                     jitter=self._jitter,
                 )
-            return self._writer.write(batch, deadline=deadline)
+            return self._writer.write(batch, deadline=deadline, pieces=self._pieces)
         except StoreUnavailable as unavailable:
             if unavailable.error_class is not ErrorClass.SCHEMA or not self._is_schema_made():
                 raise
@@ -140,8 +143,11 @@ class Delivery:
             return False
         engine = self._store.engine()
         try:
-            if status(engine).state is not SchemaState.ABSENT:
-                return False
+            found = status(engine)
+            # Behind without a revision is a first migration under way in another process, or one that was interrupted.
+            is_begun = found.state is SchemaState.BEHIND and found.revision is None
+            if found.state is not SchemaState.ABSENT and not is_begun:
+                return found.is_usable  # another process has just made them
             migrate(engine)
         except Exception as error:  # noqa: BLE001 # whatever it is, the rows stay and the operator reads it
             self._ledger.note_error(short_text(error))
@@ -156,6 +162,9 @@ class Delivery:
         # Full jitter between 0 and a growing bound: a hundred processes that lost the store together come back apart.
         bound_s = min(LONGEST_PAUSE_S, FIRST_PAUSE_S * 2 ** min(self._failures, 16))
         self.next_attempt_at = self._clock() + bound_s * self._jitter()
+        if unavailable.error_class is ErrorClass.RECONNECT and self._failures > 1:
+            # A timeout may mean that the batch is too much for a slow server, which would refuse it for ever.
+            self._pieces = min(MAX_PIECES, self._pieces * 2)
         reason = str(unavailable)
         self._ledger.note_error(reason)
         cause = f"{unavailable.error_class.value}: {type(unavailable.__cause__).__name__}"

@@ -46,7 +46,6 @@ def watch(part: LivesThroughForks) -> None:
         if not _is_hooked:
             _is_hooked = True
             _hook()
-    _finalize_with_multiprocessing()
 
 
 def forget(part: LivesThroughForks) -> None:
@@ -59,6 +58,7 @@ def _hook() -> None:
     os.register_at_fork(before=_before_fork, after_in_parent=_after_in_parent, after_in_child=_after_in_child)
     # Registered before any provider's own exit handler, hence run after it: providers hand over their last items first.
     atexit.register(exit_all)
+    _finalize_with_multiprocessing()
     wrapt.register_post_import_hook(_hook_celery, "celery.signals")
 
 
@@ -93,7 +93,6 @@ def _after_in_child() -> None:
         _guarded("begin in a forked child", part.after_fork_in_child)
     _held.clear()
     _lock = threading.Lock()
-    # os.fork() called by multiprocessing clears the finalizers that follow, and runs this registration afterwards.
 
 
 def _guarded(what: str, action: Callable[[], None]) -> None:

@@ -15,8 +15,8 @@ from e2edebug_exporters.direct_export import EXPORT_TIMEOUT_S, DirectExport
 class SQLSpanExporter(SpanExporter):
     """Writes spans to the store. Use it with a BatchSpanProcessor.
 
-    engine_or_url: by default the setting E2EDEBUG_DATABASE_URL. timeout_s: of one export. The processor forgets a batch that failed; `init()`
-    sets up a pipeline instead, which keeps it.
+    engine_or_url: by default the setting E2EDEBUG_DATABASE_URL. timeout_s: of one export. The processor forgets a batch
+    that failed; `init()` sets up a pipeline instead, which keeps it.
     """
 
     def __init__(

@@ -259,6 +259,13 @@ def test_threads_delivering_the_same_batch_store_and_count_it_once(store_url: st
     assert count(engine, "debugging_error_group", "occurrences = 5") == 1
 
 
+def test_a_batch_in_pieces_is_the_same_batch(engine: sa.Engine) -> None:
+    result = BatchWriter(engine).write(full_batch(), deadline=time.monotonic() + 30, pieces=8)
+
+    assert (result.stored, session(engine)["step_count"], session(engine)["error_count"]) == (32, 30, 1)
+    assert session(engine)["repeat_count"] == 29
+
+
 def test_without_tables_nothing_is_dropped(empty_store_url: str) -> None:
     engine = create_store_engine(empty_store_url)
 

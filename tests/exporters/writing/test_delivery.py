@@ -66,6 +66,22 @@ def test_pauses_double_up_to_a_minute_and_the_outage_is_logged_once(caplog: pyte
     assert ledger.read().is_balanced
 
 
+def test_a_server_that_times_out_again_and_again_gets_smaller_transactions(store_url: str) -> None:
+    clock, ledger = Clock(), Ledger()
+    delivery = delivery_to(store_url, clock, ledger)
+    ledger.emit(100)
+    delivery.load([Item(number, Kind.SPAN, make_span(span_id=number), 1, 0) for number in range(1, 101)])
+    held = delivery._batch
+    assert held is not None
+
+    for _ in range(4):
+        delivery._hold(held, StoreUnavailable("timed out", ErrorClass.RECONNECT))
+
+    assert delivery._pieces == 8
+    assert delivery.attempt(deadline=clock.now + 30)
+    assert (delivery._pieces, ledger.read().stored) == (1, 100)
+
+
 def test_a_batch_given_up_is_counted_under_its_reason() -> None:
     clock, ledger = Clock(), Ledger()
     delivery = delivery_to(NOWHERE, clock, ledger)

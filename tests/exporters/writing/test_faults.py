@@ -5,6 +5,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -327,3 +328,24 @@ def test_a_frozen_server_delays_an_exit_by_no_more_than_its_bound(server: MariaD
         assert took_s < 1.5
         assert pipeline.stats()["dropped"]["shutdown"] >= 1
         assert_balanced(pipeline)
+
+
+def test_a_full_sqlite_file_is_waited_for_and_stays_whole(tmp_path: Path) -> None:
+    engine = create_store_engine(f"sqlite:///{tmp_path / 'store.sqlite3'}")
+    migrate(engine)
+    writer = BatchWriter(engine)
+    rows = [step(number, metadata="x" * 5000) for number in range(200)]
+    with engine.connect() as connection:
+        pages = int(connection.exec_driver_sql("PRAGMA page_count").scalar_one())
+        connection.exec_driver_sql(f"PRAGMA max_page_count = {pages + 20}")
+
+    with pytest.raises(StoreUnavailable) as caught:
+        writer.write(RowBatch(steps=rows), deadline=time.monotonic() + 30)
+    with engine.connect() as connection:
+        connection.exec_driver_sql("PRAGMA max_page_count = 1000000")
+        assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
+    result = writer.write(caught.value.remaining, deadline=time.monotonic() + 30)
+
+    assert caught.value.error_class is ErrorClass.BACK_OFF
+    assert result.stored == count(engine, "debugging_trace_step") == 200
+    engine.dispose()
