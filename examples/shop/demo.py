@@ -20,19 +20,19 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from e2edebug_schema.engine import create_store_engine
-from e2edebug_schema.queries.statistics import slowest_endpoints
-from e2edebug_schema.store_errors import StoreError
 from sqlalchemy import Engine, make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 
 import findings
 import traffic
+from e2edebug_schema.engine import create_store_engine
+from e2edebug_schema.queries.statistics import slowest_endpoints
+from e2edebug_schema.store_errors import StoreError
 from running_shop import HERE, RunningShop, ShopError
 from shop.database import DEFAULT_DATABASE, DatabaseUrlError, database_from_url
 
 ARRIVAL_LIMIT_S = 20.0
-FIRST_ARRIVAL_LIMIT_S = 8.0  # several export intervals
+FIRST_ARRIVAL_LIMIT_S = 5.0  # several export intervals, and the making of the tables
 SHOPPERS = 4
 
 
@@ -60,7 +60,8 @@ class NothingArrivedError(Exception):
 def main() -> int:
     """Run the demo that the command line asks for; 0 when it showed what it promised."""
     arguments = _arguments()
-    signal.signal(signal.SIGTERM, _as_ctrl_c)
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, _end_in_order)
     try:
         _demonstrate(arguments)
     except KeyboardInterrupt:
@@ -104,20 +105,22 @@ def _demonstrate(arguments: argparse.Namespace) -> None:
     _heading("Making the shop ready")
     shop = RunningShop(folder, environment)
     shop.prepare()
-    shop.switch_faults("off", "all")
     since = datetime.now(UTC)
     engine = create_store_engine(store_url)
     try:
         with shop, _faults_off_afterwards(shop):
             print(f"  the shop answers at {shop.url}/api/products/")
-            sent = _send_shoppers(shop, arguments.seconds)
-            shop.switch_faults("off", "all")
-            _wait_for_the_telemetry(engine, sent, since, shop)
+            # A request asked whether the shop is up. When not even that is stored, shoppers are a waste of time.
+            _wait_for_the_telemetry(engine, 1, since, shop, FIRST_ARRIVAL_LIMIT_S)
+            sent = 1 + _send_shoppers(shop, arguments.seconds)
+            shop.switch_faults("only")
+            _wait_for_the_telemetry(engine, sent, since, shop, ARRIVAL_LIMIT_S)
+            print(f"\n  {sent:,} requests answered, all of them stored.")
             _show_findings(engine, since)
             _show_worst_checkout(engine, since, environment)
             _name_the_next_commands(arguments.database_url, store_url)
             if not arguments.once:
-                _keep_running(shop)
+                _keep_running(shop, is_mysql=not store_url.startswith("sqlite"))
     finally:
         engine.dispose()
 
@@ -127,12 +130,9 @@ def _send_shoppers(shop: RunningShop, seconds: float) -> int:
     _heading("Shoppers")
     answered = 0
     for number, chapter in enumerate(CHAPTERS):
-        if chapter.faults:
-            shop.switch_faults("on", *chapter.faults)
+        shop.switch_faults("only", *chapter.faults)
         report = _progress(chapter, shop, seconds * chapter.share, seed=number)
         answered += report["requests"]
-        if chapter.faults:
-            shop.switch_faults("off", *chapter.faults)
     return answered
 
 
@@ -157,11 +157,9 @@ def _progress(chapter: Chapter, shop: RunningShop, seconds: float, *, seed: int)
     return report.as_json()
 
 
-def _wait_for_the_telemetry(engine: Engine, sent: int, since: datetime, shop: RunningShop) -> None:
-    """Return when every answered request is stored. Raises NothingArrivedError when that does not happen."""
-    expected = sent + 1  # the one that asked whether the shop is up
-    deadline = time.monotonic() + ARRIVAL_LIMIT_S
-    nothing_yet = time.monotonic() + FIRST_ARRIVAL_LIMIT_S
+def _wait_for_the_telemetry(engine: Engine, sent: int, since: datetime, shop: RunningShop, limit_s: float) -> None:
+    """Return when *sent* requests are stored. Raises NothingArrivedError when that does not happen within *limit_s*."""
+    deadline = time.monotonic() + limit_s
     stored = 0
     trouble = ""
     while time.monotonic() < deadline:
@@ -169,14 +167,11 @@ def _wait_for_the_telemetry(engine: Engine, sent: int, since: datetime, shop: Ru
             stored = sum(endpoint.count for endpoint in slowest_endpoints(engine, since=since, limit=1000))
         except (StoreError, SQLAlchemyError) as failure:
             trouble = f" ({str(failure).partition(chr(10))[0]})"
-        if stored >= expected:
-            print(f"\n  {sent:,} requests answered, all of them stored.")
+        if stored >= sent:
             return
-        if not stored and time.monotonic() > nothing_yet:
-            break
         time.sleep(0.3)
     raise NothingArrivedError(
-        f"{sent:,} requests were answered, {stored:,} are in the store{trouble}.\n"
+        f"{stored:,} of {sent:,} answered requests are in the store{trouble}.\n"
         f"The end of {shop.log}:\n{shop.last_words()}"
     )
 
@@ -217,12 +212,13 @@ def _name_the_next_commands(database_url: str | None, store_url: str) -> None:
     print("  schema/README.md has twelve queries to paste")
 
 
-def _keep_running(shop: RunningShop) -> None:
+def _keep_running(shop: RunningShop, *, is_mysql: bool) -> None:
     """Send a shopper now and then until Ctrl-C."""
     _heading(f"The shop stays open at {shop.url}/api/products/ (Ctrl-C ends it)")
-    print(
-        f"  SHOP_WORK_FOLDER={_short(shop.work_folder)} {_short(Path(sys.executable))} {_short(HERE / 'faults.py')} list"
-    )
+    print("  Its faults, from another terminal" + (", with the same DATABASE_URL:" if is_mysql else ":"))
+    if shop.work_folder != HERE / ".demo":
+        print(f"  export SHOP_WORK_FOLDER={_short(shop.work_folder)}")
+    print(f"  {_short(Path(sys.executable))} {_short(HERE / 'faults.py')} list", flush=True)
     stop = threading.Event()
     try:
         traffic.run(shop.url, seconds=float("inf"), requests=sys.maxsize, shoppers=2, seed=99, stop=stop, pause_s=2.0)
@@ -236,7 +232,7 @@ def _faults_off_afterwards(shop: RunningShop) -> Iterator[None]:
         yield
     except BaseException:
         print("\nEnding the shop ...", flush=True)
-        shop.switch_faults("off", "all")
+        shop.switch_faults("only")
         raise
 
 
@@ -274,7 +270,10 @@ def _heading(text: str) -> None:
     print(f"\n\033[1m{text}\033[0m" if sys.stdout.isatty() else f"\n{text}", flush=True)
 
 
-def _as_ctrl_c(number: int, frame: FrameType | None) -> None:
+def _end_in_order(number: int, frame: FrameType | None) -> None:
+    # A second Ctrl-C while the processes are being ended would leave some of them behind.
+    for ending in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, signal.SIG_IGN)
     raise KeyboardInterrupt
 
 

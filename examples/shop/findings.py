@@ -1,9 +1,12 @@
 """What the store says about a stretch of traffic, in plain words of 80 columns."""
 
+import re
 import textwrap
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import datetime
+
+from sqlalchemy import Engine
 
 from e2edebug_schema.queries.errors import ErrorFilter, list_errors
 from e2edebug_schema.queries.sessions import Session, SessionFilter, list_sessions
@@ -14,7 +17,6 @@ from e2edebug_schema.queries.statistics import (
     slowest_statements,
 )
 from e2edebug_schema.queries.steps import Step, steps_of
-from sqlalchemy import Engine
 
 WIDTH = 80
 MOST_SESSIONS = 200
@@ -22,12 +24,10 @@ MOST_ERRORS = 5000
 
 
 def worst_session(engine: Engine, workflow_type: str, *, since: datetime) -> Session | None:
-    """Return the failed workflow of that type with the most errors, the slowest of them; else the slowest one."""
+    """Return the failed workflow of that type that got furthest, the slowest of them; without one, the longest."""
     filters = SessionFilter(workflow_type=workflow_type, since=since)
     sessions = list_sessions(engine, filters=filters, limit=MOST_SESSIONS)
-    return max(
-        sessions, key=lambda one: (one.status == "failed", one.error_count, one.duration_ms or 0.0), default=None
-    )
+    return max(sessions, key=lambda one: (one.status == "failed", one.step_count, one.duration_ms or 0.0), default=None)
 
 
 def failures(engine: Engine, *, since: datetime) -> Iterator[str]:
@@ -64,14 +64,14 @@ def repetitions(engine: Engine, *, since: datetime, how_many: int = 3) -> Iterat
     """Say which statement ran again and again within one request, and from which line."""
     for statement in repeated_statements(engine, since=since, limit=how_many):
         yield f"{statement.most_repeats} times in one request, in {statement.sessions} requests:"
-        yield from _indented(statement.statement, 4, lines=2)
+        yield from _indented(_brief(statement.statement), 4, lines=2)
         lines = {
             step.code_location
             for step in steps_of(engine, statement.worst_correlation_id)
             if step.statement_digest == statement.digest and step.code_location
         }
         for line in sorted(lines):
-            yield f"    from {line}"
+            yield f"    from {_without_module(line)}"
         yield f"    see  e2edebug show {statement.worst_correlation_id}"
 
 
@@ -80,9 +80,9 @@ def statements(engine: Engine, *, since: datetime, how_many: int = 4) -> Iterato
     for statement in slowest_statements(engine, since=since, limit=how_many):
         times = f"{statement.total_ms:,.0f} ms in {statement.count:,} runs, slowest {statement.max_ms:,.1f} ms"
         yield f"{times}, {statement.component}"
-        yield from _indented(statement.statement, 4, lines=1)
+        yield from _indented(_brief(statement.statement), 4, lines=1)
         if statement.code_location:
-            yield f"    from {statement.code_location}"
+            yield f"    from {_without_module(statement.code_location)}"
 
 
 def errors(engine: Engine, *, since: datetime, how_many: int = 6) -> Iterator[str]:
@@ -93,6 +93,18 @@ def errors(engine: Engine, *, since: datetime, how_many: int = 6) -> Iterator[st
         example = examples[fingerprint]
         message = example.error_message.strip().partition("\n")[0]
         yield from _indented(f"{count:>4} x {example.error_type} ({example.component}): {message}", 0, lines=2, hang=7)
+
+
+def _brief(statement: str) -> str:
+    """Return a statement without the columns that it selects and the quotes around its names."""
+    return re.sub(r"^SELECT (DISTINCT )?.*? FROM", r"SELECT \1... FROM", re.sub(r'["`]', "", statement), count=1)
+
+
+def _without_module(location: str) -> str:
+    """Return `cart/current.py:11 in cart_of` of `cart/current.py:11 in cart.current.cart_of`: the path says it."""
+    place, _, function = location.partition(" in ")
+    module = place.partition(".py:")[0].replace("/", ".")
+    return f"{place} in {function.removeprefix(f'{module}.')}" if function else place
 
 
 def _indented(text: str, indent: int, *, lines: int = 3, hang: int = 4) -> list[str]:

@@ -71,15 +71,15 @@ class RunningShop:
         if finished.returncode:
             raise ShopError(f"the shop cannot be made ready:\n{finished.stderr[-2000:].strip()}")
 
-    def switch_faults(self, on_or_off: Literal["on", "off"], *names: str) -> None:
+    def switch_faults(self, how: Literal["on", "off", "only"], *names: str) -> None:
         """Switch faults and return when that can be felt. Raises ShopError when it cannot be done."""
-        command = [sys.executable, str(HERE / "faults.py"), on_or_off, *names]
+        command = [sys.executable, str(HERE / "faults.py"), how, *names]
         # A group of its own: Ctrl-C in the terminal must not stop it half-way through dropping an index.
         finished = subprocess.run(
             command, env=self._environment, capture_output=True, text=True, check=False, start_new_session=True
         )
         if finished.returncode:
-            raise ShopError(f"faults.py {on_or_off} {' '.join(names)}: {finished.stderr[-2000:].strip()}")
+            raise ShopError(f"faults.py {how} {' '.join(names)}: {finished.stderr[-2000:].strip()}")
 
     def start(self) -> None:
         """Start the payment provider and the shop; return when the shop has answered once."""

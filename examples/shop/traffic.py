@@ -214,7 +214,8 @@ class Shopper:
 
     def _new_page(self) -> None:
         if self._names_its_workflows:
-            self._correlation_id = str(uuid.UUID(int=self._dice.getrandbits(128), version=4))
+            # Not from the dice: the next run's pages would join the workflows of this one.
+            self._correlation_id = str(uuid.uuid4())
 
     def _some_product(self) -> int:
         if self._dice.random() < 0.2:

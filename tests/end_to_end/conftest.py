@@ -1,7 +1,9 @@
 """The example shop, run for real: gunicorn and a payment provider as processes, shoppers, faults, a store of its own."""
 
 import secrets
+import shutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -18,27 +20,38 @@ from end_to_end.shop_run import (
 )
 
 
-@pytest.fixture(scope="module", params=["sqlite", "mariadb"])
-def shop_databases(
+@pytest.fixture(scope="session")
+def sqlite_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small shop on SQLite, ready to be copied: `shop.sqlite3` in a work folder is the shop that runs there."""
+    folder = tmp_path_factory.mktemp("prepared")
+    RunningShop(folder, environment_of_shop({})).prepare("--products", str(PRODUCTS), "--reviews", str(REVIEWS))
+    return folder / "shop.sqlite3"
+
+
+@pytest.fixture(scope="session", params=["sqlite", "mariadb"])
+def prepared_shop(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[dict[str, str]]:
-    """The environment of a shop with databases of its own, and where the store is, under STORE."""
+) -> Iterator[tuple[RunningShop, str]]:
+    """A shop with goods that has not been started, and the URL of the store that it will use."""
+    folder = tmp_path_factory.mktemp("shop")
     if request.param == "sqlite":
-        store = f"sqlite:///{tmp_path_factory.mktemp('store') / 'e2edebug.sqlite3'}"
-        yield {"E2EDEBUG_DATABASE_URL": store, "STORE": store}
+        store_url = f"sqlite:///{folder / 'e2edebug.sqlite3'}"
+        shutil.copy(request.getfixturevalue("sqlite_shop"), folder)
+        yield RunningShop(folder, environment_of_shop({"E2EDEBUG_DATABASE_URL": store_url})), store_url
         return
     server = request.getfixturevalue("mariadb_server")
     # The shop makes this database, and no setting names the store: it is found through Django's settings.
     url = server.url(f"shop_{secrets.token_hex(4)}")
-    yield {"DATABASE_URL": url, "STORE": url}
+    shop = RunningShop(folder, environment_of_shop({"DATABASE_URL": url}))
+    shop.prepare("--products", str(PRODUCTS), "--reviews", str(REVIEWS))
+    yield shop, url
     server.drop_database(url)
 
 
-@pytest.fixture(scope="module")
-def recording(shop_databases: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recording]:
+@pytest.fixture(scope="session")
+def recording(prepared_shop: tuple[RunningShop, str]) -> Iterator[Recording]:
     """Ordinary traffic and one request for each fault, sent to a shop that has ended since: all of it is stored."""
-    shop = RunningShop(tmp_path_factory.mktemp("shop"), environment_of_shop(shop_databases))
-    shop.prepare("--products", str(PRODUCTS), "--reviews", str(REVIEWS))
+    shop, store_url = prepared_shop
     report = Report()
     with shop:
         report.note("health", 200, None, 0.0)  # RunningShop asked whether the shop is up
@@ -46,6 +59,6 @@ def recording(shop_databases: dict[str, str], tmp_path_factory: pytest.TempPathF
         visits = traffic.run(shop.url, seconds=20, requests=150, shoppers=3, seed=7, products=PRODUCTS)
     assert visits.no_answer == 0, shop.last_words()
     add_up(report, visits)
-    store = sa.create_engine(shop_databases["STORE"])
+    store = sa.create_engine(store_url)
     yield Recording(store.dialect.name, store, report, answers)
     store.dispose()

@@ -1,5 +1,6 @@
 """The same shop under uvicorn."""
 
+import shutil
 from collections import Counter
 from pathlib import Path
 
@@ -7,10 +8,10 @@ import sqlalchemy as sa
 from end_to_end.shop_run import PRODUCTS, RunningShop, environment_of_shop, traffic
 
 
-def test_requests_served_over_asgi_are_stored_like_the_others(tmp_path: Path) -> None:
+def test_requests_served_over_asgi_are_stored_like_the_others(tmp_path: Path, sqlite_shop: Path) -> None:
     store_url = f"sqlite:///{tmp_path / 'e2edebug.sqlite3'}"
-    shop = RunningShop(tmp_path / "shop", environment_of_shop({"E2EDEBUG_DATABASE_URL": store_url}), server="uvicorn")
-    shop.prepare("--products", str(PRODUCTS), "--reviews", "500")
+    shutil.copy(sqlite_shop, tmp_path)
+    shop = RunningShop(tmp_path, environment_of_shop({"E2EDEBUG_DATABASE_URL": store_url}), server="uvicorn")
     with shop:
         report = traffic.run(shop.url, seconds=10, requests=60, shoppers=3, seed=11, products=PRODUCTS)
 

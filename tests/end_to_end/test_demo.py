@@ -2,13 +2,22 @@
 
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import psutil
+import pytest
 from end_to_end.shop_run import SHOP, environment_of_shop
+
+
+@pytest.fixture
+def work_folder(tmp_path: Path, sqlite_shop: Path) -> Path:
+    """A work folder whose shop has its goods already."""
+    shutil.copy(sqlite_shop, tmp_path)
+    return tmp_path
 
 
 def demo_environment(**extra: str) -> dict[str, str]:
@@ -34,8 +43,8 @@ def processes_of(folder: Path) -> list[list[str]]:
     return found
 
 
-def test_the_demo_says_what_broke_and_leaves_nothing_running(tmp_path: Path) -> None:
-    demo = start_demo(tmp_path, "--once", "--seconds", "10")
+def test_the_demo_says_what_broke_and_leaves_nothing_running(work_folder: Path) -> None:
+    demo = start_demo(work_folder, "--once", "--seconds", "8")
 
     said, _ = demo.communicate(timeout=90)
 
@@ -44,11 +53,11 @@ def test_the_demo_says_what_broke_and_leaves_nothing_running(tmp_path: Path) -> 
     assert "PaymentTimeoutError" in said
     assert "serializers.py:" in said
     assert "payment-provider" in said.partition("The worst checkout")[2]
-    assert processes_of(tmp_path) == []
+    assert processes_of(work_folder) == []
 
 
-def test_ctrl_c_ends_the_demo_and_all_that_it_started(tmp_path: Path) -> None:
-    demo = start_demo(tmp_path, "--seconds", "60")
+def test_ctrl_c_ends_the_demo_and_all_that_it_started(work_folder: Path) -> None:
+    demo = start_demo(work_folder, "--seconds", "8")
     assert demo.stdout is not None
     for line in demo.stdout:
         if "all is well" in line:
@@ -59,14 +68,14 @@ def test_ctrl_c_ends_the_demo_and_all_that_it_started(tmp_path: Path) -> None:
 
     assert demo.returncode == 0, said
     assert "nothing is left running" in said
-    assert processes_of(tmp_path) == []
+    assert processes_of(work_folder) == []
 
 
-def test_the_demo_fails_when_no_telemetry_arrives(tmp_path: Path) -> None:
-    demo = start_demo(tmp_path, "--once", "--seconds", "4", E2EDEBUG_ENABLED="0")
+def test_the_demo_fails_when_no_telemetry_arrives(work_folder: Path) -> None:
+    demo = start_demo(work_folder, "--once", "--seconds", "4", E2EDEBUG_ENABLED="0")
 
     said, _ = demo.communicate(timeout=90)
 
     assert demo.returncode == 1
-    assert "requests were answered, 0 are in the store" in said
-    assert processes_of(tmp_path) == []
+    assert "0 of 1 answered requests are in the store" in said
+    assert processes_of(work_folder) == []

@@ -14,12 +14,15 @@ class CategorySerializer(serializers.ModelSerializer):
 
 
 class ProductListSerializer(serializers.ModelSerializer):
-    category = serializers.CharField(source="category.name")
+    category = serializers.SerializerMethodField()
     review_count = serializers.SerializerMethodField()
 
     class Meta:
         model = Product
         fields = ["id", "sku", "name", "price", "stock", "category", "review_count"]
+
+    def get_category(self, product: Product) -> str:
+        return product.category.name
 
     def get_review_count(self, product: Product) -> int:
         counted = getattr(product, "counted_reviews", None)

@@ -37,9 +37,11 @@ class ProductViewSet(viewsets.ReadOnlyModelViewSet):
         products = Product.objects.all()
         if category := self.request.query_params.get("category"):
             products = products.filter(category__slug=category)
-        if self.action == "list" and not fault_switches.is_on("n_plus_one"):
-            products = products.select_related("category").annotate(counted_reviews=_count_of_reviews())
-        return products
+        if self.action != "list":
+            return products.select_related("category")
+        if fault_switches.is_on("n_plus_one"):
+            return products
+        return products.select_related("category").annotate(counted_reviews=_count_of_reviews())
 
     def get_serializer_class(self) -> type[BaseSerializer]:
         return ProductListSerializer if self.action == "list" else ProductSerializer

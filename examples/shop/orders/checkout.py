@@ -6,10 +6,10 @@ from django.contrib.auth.models import AbstractBaseUser
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
-from e2edebug import step, workflow
 
 from cart.models import Cart, CartLine
 from catalogue.models import Product
+from e2edebug import step, workflow
 from orders import payment
 from orders.models import Order, OrderLine
 

@@ -6,6 +6,7 @@ import urllib.request
 from decimal import Decimal
 
 from django.conf import settings
+
 from e2edebug import step
 
 

@@ -12,7 +12,7 @@ from django.db import OperationalError, connection
 from catalogue.models import Product, Review
 from shop import fault_switches
 
-BROKEN_PRODUCT_ID = 7
+BROKEN_PRODUCT_ID = 4
 BESTSELLER_ID = 1
 LOCK_HELD = fault_switches.FILE.with_name("stocktake.holds-the-lock")
 _START_LIMIT_S = 15.0
@@ -56,7 +56,9 @@ def _missing_index(on: bool) -> None:
 def _lock_wait(on: bool) -> None:
     if on and not _is_running(LOCK_HELD):
         script = Path(__file__).resolve().parent.parent / "stocktake.py"
-        process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.DEVNULL)
+        # Its output goes to a file: an inherited pipe would keep whoever reads it waiting until the lock is let go.
+        with LOCK_HELD.with_name("stocktake.log").open("a") as log:
+            process = subprocess.Popen([sys.executable, str(script)], stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         _wait_until(LOCK_HELD.exists, "the stocktake to lock the product", process)
     elif not on:
         _wait_until(lambda: not _is_running(LOCK_HELD), "the stocktake to let go")

@@ -5,7 +5,6 @@ from datetime import timedelta
 from pathlib import Path
 
 import e2edebug.auto  # noqa: F401  # the one line that a project adds
-
 from shop.database import database_from_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -66,7 +65,7 @@ LOGGING = {
 
 # Which requests belong to which workflow; "checkout" names itself, with a decorator in orders/checkout.py.
 E2EDEBUG = {
-    "WORKFLOW_RULES": "POST /api/accounts/login/=login; POST /api/accounts/token/=login; "
+    "WORKFLOW_RULES": "POST /api/checkout/=checkout; POST /api/accounts/login/=login; POST /api/accounts/token/=login; "
     "GET /api/products/search/=search; POST /api/products/*=review; GET /api/products/*=browse; "
     "GET /api/reviews/*=browse; * /api/cart/*=cart; GET /api/orders/*=orders",
 }
