@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote
 
-from sqlalchemy import Engine
+from sqlalchemy import URL, Engine
 from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 import e2edebug_schema.store_errors as schema_errors
@@ -85,7 +85,7 @@ def store_to_inspect(config: Config) -> Iterator[Store]:
 
 
 @contextmanager
-def _store(config: Config, choice: StoreChoice, url: str) -> Iterator[Store]:
+def _store(config: Config, choice: StoreChoice, url: str | URL) -> Iterator[Store]:
     try:
         engine = create_store_engine(
             url,
@@ -108,7 +108,7 @@ def _store(config: Config, choice: StoreChoice, url: str) -> Iterator[Store]:
         engine.dispose()
 
 
-def _read_only(choice: StoreChoice) -> str:
+def _read_only(choice: StoreChoice) -> URL:
     """The URL to read by. A SQLite file is opened read-only: otherwise a wrong name would leave an empty file."""
     try:
         url = parse_store_url(choice.url)
@@ -116,11 +116,10 @@ def _read_only(choice: StoreChoice) -> str:
         raise UsageError(str(error)) from error
     path = url.database
     if url.get_backend_name() != "sqlite" or not path or path == ":memory:" or path.startswith("file:"):
-        return choice.url
+        return url
     if not Path(path).is_file():
         raise MissingStoreError(f"{path} does not exist")
-    address = url.set(database=f"file:{quote(str(Path(path).absolute()))}", query={"mode": "ro", "uri": "true"})
-    return address.render_as_string(hide_password=False)
+    return url.set(database=f"file:{quote(str(Path(path).absolute()))}", query={"mode": "ro", "uri": "true"})
 
 
 def _driver_text(error: SQLAlchemyError) -> str:

@@ -24,6 +24,7 @@ _BOOLEANS: Final = {
 }  # fmt: skip
 _SUPPORTED_DATABASES: Final = ("mysql", "mariadb", "sqlite")
 _DATABASE_URL_FORM: Final = "a database URL such as mysql+pymysql://user:password@host:3306/database or sqlite:///file"
+_SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*", re.ASCII | re.IGNORECASE)
 _WORKFLOW_RULE = re.compile(r"(?P<method>\S+)\s+(?P<route>\S+)\s*=\s*(?P<workflow_type>[^=]+)")
 _METHODS: Final = frozenset({"*", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 _WORKFLOW_RULE_FORM: Final = "a list of rules such as 'POST /api/checkout/=checkout; GET /login/*=login'"
@@ -78,8 +79,8 @@ def mask_url(url: str) -> str:
     an unescaped `@`, so everything up to the last one is taken for it.
     """
     scheme, separator, rest = url.partition("://")
-    if not separator:
-        scheme, rest = "", url
+    if _SCHEME.fullmatch(scheme) is None:  # the separator, if there is one, is part of a password
+        scheme, separator, rest = "", "", url
     credentials, at, location = rest.rpartition("@")
     user, colon, _password = credentials.partition(":")
     shown = f"{user}:***@{location}" if colon else f"{credentials}{at}{location}"

@@ -143,3 +143,10 @@ def test_the_whole_way_in_processes(empty_store_url: str, tmp_path: Path) -> Non
     ]
 
     assert codes == [1, 3, 0, 0, 0]
+
+
+def test_a_file_may_have_any_name(e2edebug: CommandLine) -> None:
+    option = ("--database", "sqlite:///odd # näme.sqlite3")
+
+    assert [e2edebug(*argv, *option).code for argv in (["migrate"], ["migrate", "--check"], ["sessions"])] == [0, 0, 0]
+    assert [path.name for path in Path().glob("*.sqlite3")] == ["odd # näme.sqlite3"]

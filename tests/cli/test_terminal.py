@@ -1,8 +1,17 @@
 """Text that cannot act on the terminal, and colour only where it is wanted."""
 
+import contextlib
 import io
+import os
+import pty
+import re
+import subprocess
+import sys
 
 import pytest
+import sqlalchemy as sa
+from cli.command import CLEAN_ENVIRONMENT
+from cli.stored_workflows import store_checkout
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -105,3 +114,42 @@ def test_a_long_line_is_not_wrapped_by_us() -> None:
     Terminal(stream, environ={"TERM": "xterm", "COLUMNS": "40"}).say("word " * 40)
 
     assert stream.written.count("\n") == 1
+
+
+def test_without_rich_a_terminal_gets_plain_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "rich.console", None)  # what an import finds that is not installed
+    stream = FakeTerminal()
+
+    Terminal(stream, environ={"TERM": "xterm"}).say("text", "failed")
+
+    assert stream.written == "text\n"
+
+
+def test_a_real_terminal_gets_colours_hints_and_its_width(engine: sa.Engine, store_url: str) -> None:
+    store_checkout(engine)
+    ours, theirs = pty.openpty()
+    environ = CLEAN_ENVIRONMENT | {"TERM": "xterm", "COLUMNS": "80", "PYTHONUTF8": "1"}
+
+    process = subprocess.Popen(
+        [sys.executable, "-m", "e2edebug.cli", "sessions", "--database", store_url],
+        stdout=theirs,
+        stderr=theirs,
+        env=environ,
+    )
+    os.close(theirs)
+    shown = read_to_end(ours)
+
+    assert process.wait(30) == 0
+    assert "\x1b[1;31mfailed" in shown
+    assert "one of them: e2edebug show <id>" in shown
+    assert max(cell_width(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in shown.splitlines()) <= 80
+
+
+def read_to_end(descriptor: int) -> str:
+    """Read a terminal until the last program on it has ended, which Linux reports as an error."""
+    read = b""
+    with contextlib.suppress(OSError):
+        while piece := os.read(descriptor, 65_536):
+            read += piece
+    os.close(descriptor)
+    return read.decode()
