@@ -4,10 +4,14 @@ import sqlite3
 import time
 from typing import Any, Final
 
+from e2edebug_schema.histogram import bucket_index
 from e2edebug_schema.store_errors import UnsupportedServer
 
 SQLITE_FLOOR: Final = (3, 38, 0)
 BUSY_TIMEOUT_S: Final = 5.0
+
+BUCKET_FUNCTION: Final = "e2edebug_bucket"
+"""SQL function on our connections: the histogram bucket of a duration, NULL for zero and below."""
 
 
 def open_sqlite(filename: str, options: dict[str, Any]) -> sqlite3.Connection:
@@ -20,10 +24,15 @@ def open_sqlite(filename: str, options: dict[str, Any]) -> sqlite3.Connection:
         _switch_to_wal(connection)
         # In WAL mode NORMAL loses the last transactions at a power cut, and never the file (SQLite, "PRAGMA synchronous").
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.create_function(BUCKET_FUNCTION, 1, _bucket, deterministic=True)
     except BaseException:
         connection.close()
         raise
     return connection
+
+
+def _bucket(duration: float) -> int | None:
+    return bucket_index(duration) if duration > 0 else None
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:
