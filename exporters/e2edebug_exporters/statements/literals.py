@@ -6,14 +6,13 @@ PyMySQL's own escaping is more than half of its cost (reference measurements, se
 """
 
 import math
-import re
 from collections.abc import Iterable
 
 _CACHE_ENTRIES = 4096
 _CACHE_CHARS = 1 << 20
 _CACHED_TEXT_CHARS = 8192
 
-_HARMLESS = re.compile(r"[0-9A-Za-z_.: -]*", re.ASCII)
+_HARMLESS = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.: -"
 
 
 class NotFiniteError(ValueError):
@@ -43,7 +42,8 @@ def literal(value: str | float | None) -> str:
 
 def are_harmless(values: Iterable[str]) -> bool:
     """Say whether every value may stand in plain quotes: ids, digests, times. One pass over all, not one call each."""
-    return _HARMLESS.fullmatch("".join(values)) is not None
+    # Deleting bytes is five times as fast as a regular expression; anything beyond ASCII leaves bytes behind.
+    return not "".join(values).encode("utf-8", "surrogatepass").translate(None, _HARMLESS)
 
 
 class LiteralCache(dict[str | None, str]):
