@@ -150,7 +150,7 @@ def _node(node: Node, branch: str, inner: str, scale: TimeScale, view: TreeView)
     yield head + shown + notes + behind
     below: list[Piece] = [text[0] for text in texts[1:]]
     if came_from and not stands_behind:
-        below.append(Piece(cut(came_from, view.text_width - len(inner), ellipsis=glyphs.ellipsis), "quiet"))
+        below.append(Piece(_fitted_location(came_from, view.text_width - len(inner), glyphs), "quiet"))
     for error in node.errors:
         below += [Piece(text, "error") for text in _error_text(error, view.text_width - len(inner), glyphs)]
     if not node.errors and step.status == "failed" and step.status_message and not _fails_inside(node):
@@ -186,6 +186,16 @@ def _fitted(pieces: Line, room: int, ellipsis: str) -> tuple[Line, int]:
         if text != piece.text:
             break
     return shown, used
+
+
+def _fitted_location(text: str, width: int, glyphs: Glyphs) -> str:
+    """The end of a path and the line are what one looks for: the function goes first, then the path's beginning."""
+    if cell_width(text) <= width:
+        return text
+    place = text.partition(" in ")[0]
+    if cell_width(place) <= width:
+        return place
+    return cut(glyphs.ellipsis + place[-(width - len(glyphs.ellipsis)) :], width, ellipsis=glyphs.ellipsis)
 
 
 def _wrapped_label(pieces: Line, room: int) -> list[Piece]:

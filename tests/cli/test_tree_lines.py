@@ -147,6 +147,23 @@ def test_whole_statements_are_wrapped_below_each_other() -> None:
     )
 
 
+def test_of_a_long_path_the_file_and_the_line_are_kept() -> None:
+    long_function = query(
+        "q", None, "SELECT 1", code_location="shop/views.py:132 in " + "a_function_of_a_long_name" * 3
+    )
+    long_path = query("p", None, "SELECT 2", at_ms=2, code_location="a/very/long/" * 6 + "authentication.py:132 in get")
+
+    assert (
+        drawn([long_function, long_path])
+        == """
+━━━━           1.0 ms database SELECT 1
+                                 shop/views.py:132
+        ━━━━   1.0 ms database SELECT 2
+                                 …/a/very/long/a/very/long/authentication.py:132
+"""
+    )
+
+
 def test_what_was_left_out_is_counted_in_its_place() -> None:
     steps = [request("r", for_ms=100)]
     steps += [query(f"q{n}", "r", f"SELECT {n}", at_ms=n, for_ms=n + 1) for n in range(9)]
