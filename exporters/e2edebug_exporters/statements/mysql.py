@@ -165,7 +165,7 @@ def step_values(rows: Sequence[StepRow], cache: LiteralCache) -> Iterator[str]:
             f"('{correlation_id}','{trace_id}','{span_id}',{_quoted(parent)},{cache[layer]},{cache[component]},"
             f"{cache[operation]},{cache[kind]},{cache[service]},'{start}',{_quoted(end)},"
             f"{'NULL' if duration is None else repr(float(duration))},{cache[status]},{cache[message]},"
-            f"{cache[statement]},{_quoted(digest)},{cache[location]},_utf8mb4 X'{metadata.encode().hex()}')"
+            f"{cache[statement]},{_quoted(digest)},{cache[location]},{text(metadata)})"
         )
 
 
