@@ -85,8 +85,14 @@ class Answer:
     body: Any
 
 
+class GaveUpError(Exception):
+    """The shop answered with a server error, and the shopper has had enough."""
+
+
 class Shopper:
     """One visitor: a connection, cookies, perhaps a token, and habits given by *dice*."""
+
+    leaves_after_server_error = True
 
     def __init__(self, base_url: str, dice: random.Random, report: Report, products: int) -> None:
         address = urlsplit(base_url)
@@ -117,6 +123,8 @@ class Shopper:
                     self.write_a_review()
             elif intent < 0.65:
                 self.fill_the_cart()
+        except GaveUpError:
+            pass  # the answer is counted, and the visit is over
         except (OSError, http.client.HTTPException):
             self._report.note_no_answer()
         finally:
@@ -183,7 +191,7 @@ class Shopper:
         self.send("review", "POST", f"/api/products/{self._some_product()}/reviews/", review)
 
     def send(self, kind: str, method: str, path: str, body: dict[str, Any] | None = None) -> Answer:
-        """Send one request, count it under *kind*, and return the answer."""
+        """Send one request, count it under *kind*, and return the answer; GaveUpError after a server error."""
         headers = self._headers()
         data = None
         if body is not None:
@@ -197,6 +205,8 @@ class Shopper:
         for cookie in response.headers.get_all("Set-Cookie") or []:
             name, _, value = cookie.partition(";")[0].partition("=")
             self._cookies[name] = value
+        if response.status >= 500 and self.leaves_after_server_error:
+            raise GaveUpError
         is_json = response.headers.get_content_type() == "application/json"
         return Answer(response.status, response.headers, json.loads(text) if is_json and text else None)
 

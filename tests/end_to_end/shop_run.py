@@ -55,6 +55,8 @@ class Sent:
 class Visitor(Shopper):
     """A shopper without habits, who does what a test says and names each request."""
 
+    leaves_after_server_error = False
+
     def __init__(self, url: str, report: Report) -> None:
         super().__init__(url, random.Random(1), report, PRODUCTS)
 

@@ -142,3 +142,17 @@ def test_passwords_cards_tokens_and_session_keys_are_in_no_column(recording: Rec
     assert [
         secret for secret in ("correct horse", "tok_", "eyJ", "sessionid=", "csrftoken=") if secret in everything
     ] == []
+
+
+def test_every_self_report_accounts_for_every_item_and_none_was_lost(recording: Recording) -> None:
+    reports: dict[tuple[str, str], dict[str, float]] = {}
+    for row in recording.rows(
+        "SELECT service_instance, timestamp, metric_name, metric_value FROM debugging_performance_snapshot "
+        "WHERE layer = 'system' AND component = 'e2edebug'"
+    ):
+        reports.setdefault((row.service_instance, str(row.timestamp)), {})[row.metric_name] = row.metric_value
+
+    assert reports
+    for report in reports.values():
+        accounted = report["stored"] + report["already_there"] + report["queued"] + report["dropped"]
+        assert (report["emitted"], report["dropped"]) == (accounted, 0)

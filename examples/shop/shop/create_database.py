@@ -33,8 +33,10 @@ def create_database_if_missing(settings: Mapping[str, Any]) -> None:
             raise DatabaseUnusableError(
                 f"cannot use {name!r} on {where['host']}:{where['port']} as {where['user']!r}: {failure.args[-1]}"
             ) from failure
+    except RuntimeError as lacking:  # PyMySQL without what MySQL 8's way to log in needs
+        raise DatabaseUnusableError(f"{lacking}: pip install cryptography") from lacking
     else:
-        if character_set != "utf8mb4":
+        if not character_set.startswith("utf8"):
             raise DatabaseUnusableError(
                 f"{name!r} keeps text in {character_set}, which has no place for the shop's names. Take a database "
                 f"that does not exist yet, or run:  ALTER DATABASE `{name}` CHARACTER SET utf8mb4;"
