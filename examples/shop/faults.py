@@ -6,6 +6,7 @@ one drops an index.
 """
 
 import argparse
+import logging
 import os
 import sys
 from collections.abc import Collection
@@ -40,6 +41,7 @@ def _switch(*, off: Collection[str], on: Collection[str]) -> int:
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "shop.settings")
     os.environ["E2EDEBUG_ENABLED"] = "0"  # what the operator does is no workflow of the shop
+    logging.getLogger("e2edebug").setLevel(logging.WARNING)  # ... and needs no line that says so
     django.setup()
 
     from shop.fault_effects import FaultError, switch

@@ -69,7 +69,8 @@ class RunningShop:
         command = [sys.executable, str(HERE / "manage.py"), "prepare_shop", *arguments]
         finished = subprocess.run(command, env=environment, stderr=subprocess.PIPE, text=True, check=False)
         if finished.returncode:
-            raise ShopError(f"the shop cannot be made ready:\n{finished.stderr[-2000:].strip()}")
+            complaint = "\n".join(line for line in finished.stderr[-2000:].splitlines() if " INFO " not in line)
+            raise ShopError(f"the shop cannot be made ready:\n{complaint}")
 
     def switch_faults(self, how: Literal["on", "off", "only"], *names: str) -> None:
         """Switch faults and return when that can be felt. Raises ShopError when it cannot be done."""
