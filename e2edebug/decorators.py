@@ -9,7 +9,7 @@ import inspect
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from types import FrameType, TracebackType
-from typing import Any, Protocol, TypeVar, overload
+from typing import Any, Generic, Protocol, TypeVar, overload
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
@@ -28,6 +28,7 @@ from e2edebug.workflow_tracer import (
 )
 
 F = TypeVar("F", bound=Callable[..., Any])
+H = TypeVar("H", WorkflowSession, TraceStep)
 
 _tracer = trace.get_tracer("e2edebug")
 
@@ -85,13 +86,40 @@ def step(
     return scope(function)
 
 
-class WorkflowDecorator:
+class _Block(Generic[H]):
+    """The context manager side of both words. One object may surround blocks within each other, not in two threads."""
+
+    def __init__(self) -> None:
+        self._running: list[H] = []
+
+    def _begin_block(self) -> H:
+        raise NotImplementedError
+
+    def __enter__(self) -> H:
+        self._running.append(self._begin_block())
+        return self._running[-1]
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._running.pop().__exit__(kind, error, traceback)
+
+    async def __aenter__(self) -> H:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.__exit__(kind, error, traceback)
+
+
+class WorkflowDecorator(_Block[WorkflowSession]):
     """What `workflow("checkout")` returns: decorates a function, or surrounds a block."""
 
     def __init__(self, workflow_type: str | None, metadata: Mapping[str, object] | None) -> None:
+        super().__init__()
         self._workflow_type = workflow_type
         self._metadata = metadata
-        self._running: list[WorkflowSession] = []
 
     def __call__(self, function: F) -> F:
         workflow_type = self._workflow_type
@@ -103,26 +131,11 @@ class WorkflowDecorator:
         traced: F = _wrapped(function, lambda plain_function: functools.partial(begin, plain_function.__name__))
         return traced
 
-    def __enter__(self) -> WorkflowSession:
-        session = start_workflow(self._workflow_type or _caller_name(), metadata=self._metadata, is_pending=True)
-        self._running.append(session)
-        return session
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._running.pop().__exit__(kind, error, traceback)
-
-    async def __aenter__(self) -> WorkflowSession:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, traceback)
+    def _begin_block(self) -> WorkflowSession:
+        return start_workflow(self._workflow_type or _caller_name(), metadata=self._metadata, is_pending=True)
 
 
-class StepDecorator:
+class StepDecorator(_Block[TraceStep]):
     """What `step(...)` returns: decorates a function, or surrounds a block."""
 
     def __init__(
@@ -132,11 +145,11 @@ class StepDecorator:
         operation: str | None,
         metadata: Mapping[str, object] | None,
     ) -> None:
+        super().__init__()
         self._layer = layer
         self._component = component
         self._operation = operation
         self._metadata = metadata
-        self._running: list[TraceStep] = []
 
     def __call__(self, function: F) -> F:
         traced: F = _wrapped(function, self._beginning_of)
@@ -158,28 +171,13 @@ class StepDecorator:
 
         return begin
 
-    def __enter__(self) -> TraceStep:
-        running = start_step(
+    def _begin_block(self) -> TraceStep:
+        return start_step(
             layer=self._layer,
             component=self._component or _caller_module(),
             operation=self._operation or _caller_name(),
             metadata=self._metadata,
         )
-        self._running.append(running)
-        return running
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self._running.pop().__exit__(kind, error, traceback)
-
-    async def __aenter__(self) -> TraceStep:
-        return self.__enter__()
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        self.__exit__(kind, error, traceback)
 
 
 class _Run(Protocol):

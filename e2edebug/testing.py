@@ -129,6 +129,7 @@ def capture() -> Iterator[InMemoryExporter]:
             mock.patch.object(RandomIdGenerator, "generate_trace_id", side_effect=ids.generate_trace_id),
             mock.patch.object(RandomIdGenerator, "generate_span_id", side_effect=ids.generate_span_id),
             mock.patch("opentelemetry.sdk.trace.time_ns", clock.time_ns),
+            mock.patch("e2edebug_exporters.recording.span.time_ns", clock.time_ns),
         ):
             yield exporter
     finally:

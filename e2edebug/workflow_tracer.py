@@ -69,6 +69,27 @@ class Handle:
             self._metadata.update(metadata)
             self._span.set_attribute(self.metadata_attribute, plain(self._metadata))
 
+    def complete(self, metadata: Mapping[str, object] | None = None) -> None:
+        """End as `completed`. A second call changes nothing."""
+        self.add_metadata(metadata)
+        self._end()
+
+    def fail(self, error: BaseException | str | None = None, metadata: Mapping[str, object] | None = None) -> None:
+        """End as `failed`; an exception is kept as an error log with its stack."""
+        self.add_metadata(metadata)
+        self._fail(error)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if error is None:
+            self.complete()
+        else:
+            self.fail(error)
+
     def _fail(self, error: BaseException | str | None) -> None:
         if self.is_ended:
             return
@@ -101,61 +122,30 @@ class TraceStep(Handle):
 
     metadata_attribute = attributes.METADATA
 
-    def complete(self, metadata: Mapping[str, object] | None = None) -> None:
-        """End the step as `completed`. A second call changes nothing."""
-        self.add_metadata(metadata)
-        self._end()
-
-    def fail(self, error: BaseException | str | None = None, metadata: Mapping[str, object] | None = None) -> None:
-        """End the step as `failed`; an exception is kept as an error log with its stack."""
-        self.add_metadata(metadata)
-        self._fail(error)
-
     def skip(self, reason: str = "") -> None:
         """End the step as `skipped`."""
         self._span.set_attribute(attributes.SKIPPED, True)
         self.add_metadata({"skipped": reason} if reason else None)
         self._end()
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.complete()
-        else:
-            self.fail(error)
-
 
 class WorkflowSession(Handle):
-    """A running workflow: `correlation_id` finds its row of `debugging_workflow_session`."""
+    """A running workflow: `correlation_id` finds its row of `debugging_workflow_session`.
+
+    Its end is explicit: it wins over what the steps say.
+    """
 
     metadata_attribute = attributes.WORKFLOW_METADATA
 
     def complete(self, metadata: Mapping[str, object] | None = None) -> None:
         """End the workflow as `completed`, whatever its steps say. A second call changes nothing."""
-        self.add_metadata(metadata)
         self._span.set_attribute(attributes.WORKFLOW_STATUS, "completed")
-        self._end()
+        super().complete(metadata)
 
     def fail(self, error: BaseException | str | None = None, metadata: Mapping[str, object] | None = None) -> None:
         """End the workflow as `failed`, whatever its steps say; an exception becomes an error log."""
-        self.add_metadata(metadata)
         self._span.set_attribute(attributes.WORKFLOW_STATUS, "failed")
-        self._fail(error)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
-        if error is None:
-            self.complete()
-        else:
-            self.fail(error)
+        super().fail(error, metadata)
 
 
 class WorkflowTracer:
@@ -250,7 +240,11 @@ def start_workflow(
     if not isinstance(workflow_type, str) or not workflow_type.strip():
         raise ValueError(f"workflow_type={workflow_type!r} is not a name such as 'checkout'")
     within = context.get_current()
-    fields: dict[str, Any] = {attributes.WORKFLOW_TYPE: workflow_type, attributes.OPERATION: workflow_type}
+    fields: dict[str, Any] = {
+        attributes.WORKFLOW_TYPE: workflow_type,
+        attributes.COMPONENT: "workflow",
+        attributes.OPERATION: workflow_type,
+    }
     if is_pending:
         fields[attributes.PENDING] = True
     identity = identity_of(user)

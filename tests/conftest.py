@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from support.mariadb import ExistingServer, MariaDBServer, NoServer
+from support.migrated_databases import MigratedDatabases
 
 DIALECTS = ("sqlite", "mariadb")
 
@@ -61,18 +62,22 @@ def _sqlite_template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def store_url(dialect: str, empty_store_url: str, request: pytest.FixtureRequest) -> str:
+def store_url(dialect: str, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[str]:
     """The URL of a migrated store without rows."""
     if dialect == "sqlite":
-        shutil.copy(request.getfixturevalue("_sqlite_template"), empty_store_url.removeprefix("sqlite:///"))
-        return empty_store_url
-    from e2edebug_schema.engine import create_store_engine
-    from e2edebug_schema.migrate import migrate
+        path = tmp_path / "store.sqlite3"
+        shutil.copy(request.getfixturevalue("_sqlite_template"), path)
+        yield f"sqlite:///{path}"
+        return
+    stores: MigratedDatabases = request.getfixturevalue("_migrated_databases")
+    url = stores.take()
+    yield url
+    stores.give_back(url)
 
-    engine = create_store_engine(empty_store_url)
-    migrate(engine)
-    engine.dispose()
-    return empty_store_url
+
+@pytest.fixture(scope="session")
+def _migrated_databases(mariadb_server: MariaDBServer | ExistingServer) -> MigratedDatabases:
+    return MigratedDatabases(mariadb_server)
 
 
 @pytest.fixture

@@ -40,9 +40,18 @@ def test_importing_the_package_imports_nothing_heavy():
     assert not {name for name in loaded if name.split(".")[0] in {"opentelemetry", "sqlalchemy", "django", "alembic"}}
 
 
-def test_the_whole_start_imports_neither_django_nor_a_database_driver_nor_alembic(tmp_path, monkeypatch):
+def test_the_whole_start_imports_neither_django_nor_alembic_nor_rich(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
 
     loaded = modules_after("import e2edebug.auto")
 
-    assert not {name for name in loaded if name.split(".")[0] in {"django", "alembic", "pymysql", "psutil", "rich"}}
+    assert not {name for name in loaded if name.split(".")[0] in {"django", "alembic", "rich"}}
+
+
+def test_switched_off_the_start_imports_neither_the_sdk_nor_sqlalchemy(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("E2EDEBUG_ENABLED", "0")
+
+    loaded = modules_after("import e2edebug.auto, e2edebug\ne2edebug.workflow('x'); e2edebug.WorkflowTracer")
+
+    assert not {name for name in loaded if name.startswith(("opentelemetry.sdk", "sqlalchemy"))}

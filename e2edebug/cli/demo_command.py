@@ -18,10 +18,13 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
         "demo",
         help="run the example shop, and show what was found in it",
         description="Run the example shop with its traffic and faults, and show what was found. "
-        "Arguments are the demo's own; `e2edebug demo -- --help` lists them.",
-        usage="e2edebug demo [argument ...]",
+        "It keeps everything in SQLite files unless a database is named.",
     )
-    parser.add_argument("rest", nargs=argparse.REMAINDER, metavar="argument")
+    parser.add_argument("--once", action="store_true", help="end after the findings instead of running until Ctrl-C")
+    parser.add_argument("--seconds", help="how long shoppers come (default: 40)")
+    parser.add_argument(
+        "--database-url", metavar="URL", help="mysql+pymysql://user:password@host:3306/database for shop and telemetry"
+    )
     parser.set_defaults(run=run)
 
 
@@ -32,6 +35,9 @@ def run(arguments: argparse.Namespace) -> NoReturn:
             "the demo is part of the source tree, not of the installed package: "
             "get the source distribution or a checkout of e2edebug, and run `make demo` in it"
         )
-    rest = arguments.rest[1:] if arguments.rest[:1] == ["--"] else arguments.rest
+    given = ["--once"] if arguments.once else []
+    for option in ("seconds", "database_url"):
+        if getattr(arguments, option) is not None:
+            given += [f"--{option.replace('_', '-')}", getattr(arguments, option)]
     sys.stdout.flush()
-    os.execv(sys.executable, [sys.executable, str(DEMO), *rest])  # noqa: S606  # our own file, no shell
+    os.execv(sys.executable, [sys.executable, str(DEMO), *given])  # noqa: S606  # our own file, no shell

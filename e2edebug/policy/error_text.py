@@ -125,7 +125,10 @@ _COMMENT: Final = re.compile(r"/\*[\s\S]*?(?:\*/|\Z)|(?<=\s)-- [^\n]*+")
 # A quoted word after one of these is a name, not a value: kept. What a value can hold is skipped possessively.
 _QUOTED: Final = re.compile(
     r"(\b(?:key|column|table|database|index|constraint|view|function|procedure|field|user|in|host|variable|engine|File)"
-    r" '[\w.$ @%<>-]{1,130}'(?:@'[\w.%-]{0,130}')?)|'(?:[^'\\]|\\.|'')*+(?:'|\Z)"
+    r" '[\w.$ @%<>-]{1,130}'(?:@'[\w.%-]{0,130}')?"
+    # `(1205, 'Lock wait timeout exceeded; …')`: Python quotes a driver's message so when it quotes no value itself.
+    r"|(?:\A|(?<=Error: )|(?<=Error\) ))\(\d{4}, '[^'\"\\\n]{1,200}'\))"
+    r"|'(?:[^'\\]|\\.|'')*+(?:'|\Z)"
 )
 # MySQL takes "x" for a literal; PostgreSQL, for which it is a name, writes none of these before it in its messages.
 # `(1062, "Duplicate entry …")` is a driver's message, whose values the other rules have masked.

@@ -3,20 +3,17 @@
 import logging
 import threading
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final
-
-from opentelemetry.sdk.resources import Resource
+from typing import TYPE_CHECKING, Any, Final
 
 from e2edebug.policy.config import DEFAULT, UNKNOWN_SERVICE, Config, ConfigurationError, load_config
-from e2edebug.runtime import django_project, providers
+from e2edebug.runtime import django_project
 from e2edebug.runtime.startup_message import say
-from e2edebug.runtime.store_choice import choose_store_url
-from e2edebug_exporters.configured_mapper import mapper_of
-from e2edebug_exporters.ledger import Ledger
-from e2edebug_exporters.pipeline import Pipeline
-from e2edebug_exporters.store_connection import StoreConnection
-from e2edebug_instrumentation import registry
-from e2edebug_schema.engine import create_store_engine
+
+# The SDK and SQLAlchemy are imported by whoever begins: a process in which e2edebug is switched off never pays for them.
+if TYPE_CHECKING:
+    from opentelemetry.sdk.resources import Resource
+
+    from e2edebug_exporters.pipeline import Pipeline
 
 __all__ = [
     "ConfigurationError",
@@ -49,8 +46,8 @@ class Runtime:
     """What runs in this process."""
 
     config: Config
-    resource: Resource
-    pipeline: Pipeline
+    resource: "Resource"
+    pipeline: "Pipeline"
     overrides: dict[str, object]
 
 
@@ -76,8 +73,10 @@ def init(**overrides: object) -> None:
         if reason is not None:
             say("nothing is recorded, because %s", reason)
             return
+        from e2edebug.runtime import providers
+
         resource = providers.build_resource(config)
-        runtime = _runtime = Runtime(config, resource, _pipeline(config), dict(overrides))
+        runtime = _runtime = Runtime(config, resource, _pipeline(config, resource), dict(overrides))
         joined = providers.connect(runtime.pipeline, config, resource)
         providers.add_propagator()
         instrument()
@@ -102,6 +101,8 @@ def instrument() -> list[str]:
     config = (
         _runtime.config if _runtime is not None else load_config(django_settings=django_project.e2edebug_settings())
     )
+    from e2edebug_instrumentation import registry
+
     return registry.instrument_all(config, disabled=config.disabled_instrumentations)
 
 
@@ -122,6 +123,8 @@ def shutdown(timeout_s: float | None = None) -> bool:
         _is_begun = False
         if runtime is None:
             return True
+        from e2edebug_instrumentation import registry
+
         registry.uninstrument_all()
         return runtime.pipeline.shutdown(timeout_s)
 
@@ -131,7 +134,11 @@ def stats() -> dict[str, Any]:
 
     Also `retried`, `last_error`, `queue_bytes`, `store_away` and `pid`. Before init() everything is 0.
     """
-    return Ledger().stats() if _runtime is None else _runtime.pipeline.stats()
+    if _runtime is not None:
+        return _runtime.pipeline.stats()
+    from e2edebug_exporters.ledger import Ledger
+
+    return Ledger().stats()
 
 
 def adopt_django_settings() -> None:
@@ -160,6 +167,8 @@ def adopt_django_settings() -> None:
                 ", ".join(name.upper() for name in too_late),
                 level=logging.WARNING,
             )
+        from e2edebug_instrumentation import registry
+
         reason = _reason_for_nothing(config)
         if reason is not None:
             say("nothing is recorded any more, because %s", reason)
@@ -171,7 +180,13 @@ def adopt_django_settings() -> None:
         instrument()
 
 
-def _pipeline(config: Config) -> Pipeline:
+def _pipeline(config: Config, resource: "Resource") -> "Pipeline":
+    from e2edebug.runtime.store_choice import choose_store_url
+    from e2edebug_exporters.configured_mapper import mapper_of
+    from e2edebug_exporters.pipeline import Pipeline
+    from e2edebug_exporters.store_connection import StoreConnection
+    from e2edebug_schema.engine import create_store_engine
+
     # Looked up when the first batch is written: Django's settings may be complete only then, and a test runner's
     # database has its own name only then.
     def latest() -> Config:
@@ -186,7 +201,7 @@ def _pipeline(config: Config) -> Pipeline:
             write_timeout_s=now.write_timeout_s,
         )
 
-    return Pipeline(StoreConnection(make_engine), config, make_mapper=lambda: mapper_of(latest()))
+    return Pipeline(StoreConnection(make_engine), config, resource=resource, make_mapper=lambda: mapper_of(latest()))
 
 
 def _named(config: Config) -> Config:
@@ -205,6 +220,8 @@ def _reason_for_nothing(config: Config) -> str | None:
 
 
 def _summary(config: Config, joined: list[str]) -> str:
+    from e2edebug.runtime.store_choice import choose_store_url
+
     choice = choose_store_url(config)
     kept = config.traces_sampler or "every trace is kept"
     release = f" {config.release}" if config.release else ""

@@ -15,6 +15,7 @@ from e2edebug.runtime.sampling import build_sampler
 from e2edebug_exporters.log_processor import LogPipelineProcessor
 from e2edebug_exporters.metric_reader import PipelineMetricReader
 from e2edebug_exporters.pipeline import Pipeline
+from e2edebug_exporters.recording.provider import make_tracer_provider
 from e2edebug_exporters.span_processor import SpanPipelineProcessor
 from e2edebug_instrumentation.correlation.propagator import CorrelationIdPropagator
 
@@ -41,8 +42,7 @@ def connect(pipeline: Pipeline, config: Config, resource: Resource) -> list[str]
             joined.append("traces")
         else:
             sampler = build_sampler(config.traces_sampler, config.traces_sampler_arg)
-            # Not at exit: what other exit handlers record would be lost. The pipeline has its own, bounded one.
-            tracer_provider = TracerProvider(sampler=sampler, resource=resource, shutdown_on_exit=False)
+            tracer_provider = make_tracer_provider(sampler, resource)
             trace.set_tracer_provider(tracer_provider)
         tracer_provider.add_span_processor(SpanPipelineProcessor(pipeline))
     if not _is_exported("OTEL_METRICS_EXPORTER"):

@@ -27,7 +27,9 @@ def build_sampler(name: str | None, argument: str | None) -> sampling.Sampler:
     browser's flag can switch off is blind. A name or argument that cannot be used is logged, and everything is kept,
     as OpenTelemetry asks of an SDK.
     """
-    return sampling.AlwaysRecordSampler(_chosen(name, argument))
+    chosen = _chosen(name, argument)
+    # Unwrapped, because this one records everything already, and a RecordingTracer need not ask it.
+    return chosen if chosen is sampling.ALWAYS_ON else sampling.AlwaysRecordSampler(chosen)
 
 
 def _chosen(name: str | None, argument: str | None) -> sampling.Sampler:

@@ -18,7 +18,6 @@ from e2edebug_exporters.row_assembly import assemble
 from e2edebug_exporters.row_mapper import RowMapper
 from e2edebug_exporters.rows import RowBatch
 from e2edebug_exporters.store_connection import StoreConnection
-from e2edebug_schema.migrate import migrate, status
 from e2edebug_schema.schema_state import SchemaState
 from e2edebug_schema.store_errors import StoreError
 
@@ -141,6 +140,8 @@ class Delivery:
         """Create the tables of an empty database, if that is wanted; anything else is left to `e2edebug migrate`."""
         if not self._auto_migrate:
             return False
+        from e2edebug_schema.migrate import migrate, status  # Alembic: 0.1 s that only an empty store has to pay
+
         engine = self._store.engine()
         try:
             found = status(engine)

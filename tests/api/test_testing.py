@@ -25,7 +25,7 @@ def test_a_workflow_compares_as_text():
             pass
 
     assert captured.tree() == (
-        "system e2edebug checkout [failed]\n"
+        "system workflow checkout [failed]\n"
         "  api Cart price\n"
         "  external Bank authorise [failed]\n"
     )  # fmt: skip

@@ -42,6 +42,7 @@ def test_the_example_of_the_first_description_works(exported):
     }
     assert attributes_of(session_span) == {
         "e2edebug.workflow.type": "login",
+        "e2edebug.component": "workflow",
         "e2edebug.operation": "login",
         "e2edebug.pending": True,
         "enduser.id": "42",

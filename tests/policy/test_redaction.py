@@ -192,3 +192,16 @@ def test_a_name_of_a_megabyte_is_decided_in_no_time() -> None:
     Redactor().is_secret_key("a" * 1_000_000)
 
     assert time.process_time() - started < 0.5
+
+
+def test_a_drivers_message_without_values_stays_readable():
+    text = "(1205, 'Lock wait timeout exceeded; try restarting transaction')"
+
+    assert Redactor().error_message(text, "django.db.utils.OperationalError") == text
+    assert text in Redactor().stack_trace(f"Traceback:\ndjango.db.utils.OperationalError: {text}\n")
+
+
+def test_a_tuple_inside_a_statement_is_a_value():
+    text = "failed: INSERT INTO t VALUES (1205, 'secret')"
+
+    assert "secret" not in Redactor().error_message(text, "OperationalError")
