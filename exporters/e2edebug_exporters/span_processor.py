@@ -8,6 +8,7 @@ from e2edebug.policy import attributes as names
 from e2edebug.policy.correlation_id import CONTEXT_KEY
 from e2edebug.policy.self_report import internal_error
 from e2edebug_exporters.pipeline import Pipeline
+from e2edebug_exporters.span_reading import raw_attributes
 
 
 class SpanPipelineProcessor(SpanProcessor):
@@ -28,8 +29,8 @@ class SpanPipelineProcessor(SpanProcessor):
             correlation_id = otel_context.get_value(CONTEXT_KEY, parent_context)
             if correlation_id is not None:
                 span.set_attribute(names.CORRELATION_ID, str(correlation_id))
-            attributes = span.attributes
-            if attributes and attributes.get(names.PENDING) is True and span.context.trace_flags.sampled:
+            # Not span.attributes: a view that follows the span makes a RecordingSpan give up its plain dict.
+            if raw_attributes(span).get(names.PENDING) is True and span.context.trace_flags.sampled:
                 self._pipeline.put_span(_as_started(span))
         except Exception as error:  # noqa: BLE001 # the edge to the application
             internal_error("note the start of a span", error)
