@@ -5,6 +5,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATABASE_URL ?=
 ARGS ?=
+# Each worker starts a MariaDB of its own. Much of the suite waits for processes, so two workers pay even on one core.
+WORKERS ?= 2
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-matrix test-mysql lint format clean
@@ -17,7 +19,7 @@ demo: $(VENV)/.demo ## The example shop under traffic, and what was found; DATAB
 
 test: $(VENV)/.test ## The whole suite, on SQLite and on a MariaDB of its own
 	@tests/ensure_mariadb.sh
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(ARGS)
 
 test-matrix: $(VENV)/.test ## The suite on every supported Python that is installed, with each Django it takes
 	@tests/ensure_mariadb.sh

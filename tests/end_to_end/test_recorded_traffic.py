@@ -98,7 +98,7 @@ def test_the_snapshots_of_durations_count_every_step_once(recording: Recording) 
     """Every one but the spans of @workflow itself, whose duration is that of the workflow."""
     by_steps = recording.rows(
         "SELECT layer, component, COUNT(*) AS n FROM debugging_trace_step "
-        "WHERE component <> 'e2edebug' GROUP BY layer, component"
+        "WHERE component <> 'workflow' GROUP BY layer, component"
     )
     by_snapshots = recording.rows(
         "SELECT layer, component, SUM(count) AS n FROM debugging_performance_snapshot "

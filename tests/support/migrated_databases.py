@@ -43,7 +43,8 @@ class MigratedDatabases:
                 self._server.drop_database(url)
                 return
             for name in metadata.tables:
-                cursor.execute(f"DELETE FROM {name}")
+                if cursor.execute(f"DELETE FROM {name}"):
+                    cursor.execute(f"ALTER TABLE {name} AUTO_INCREMENT = 1")
         self._free.append(url)
 
     @staticmethod
