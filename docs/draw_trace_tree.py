@@ -34,7 +34,7 @@ def worst_checkout() -> str:
 def shown_on_a_terminal(correlation_id: str) -> str:
     """Return what the command prints to a terminal, with its colours."""
     reading, writing = pty.openpty()
-    command = subprocess.Popen(
+    command = subprocess.Popen(  # noqa: S603 - our own command
         [Path(sys.executable).with_name("e2edebug"), "show", correlation_id, "--database", f"sqlite:///{STORE}"],
         stdout=writing,
         env={**os.environ, "COLUMNS": str(COLUMNS), "TERM": "xterm-256color", "TZ": "UTC"},
@@ -59,7 +59,6 @@ def main() -> None:
     # The format asks a CDN for its font; a picture in a README has to stand by itself.
     code_format = re.sub(r"@font-face \{\{.*?\}\}\n", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
     console.save_svg(str(HERE / "trace-tree.svg"), title="e2edebug show", code_format=code_format)
-    print(HERE / "trace-tree.svg")
 
 
 if __name__ == "__main__":
