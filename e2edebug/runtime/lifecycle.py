@@ -26,6 +26,7 @@ __all__ = [
     "is_initialised",
     "shutdown",
     "stats",
+    "stop_storing_for_tests",
 ]
 
 _READ_LATE: Final = {
@@ -49,6 +50,7 @@ class Runtime:
     resource: "Resource"
     pipeline: "Pipeline"
     overrides: dict[str, object]
+    is_under_test: bool = False
 
 
 def init(**overrides: object) -> None:
@@ -178,6 +180,15 @@ def adopt_django_settings() -> None:
             return
         registry.uninstrument_all()
         instrument()
+
+
+def stop_storing_for_tests() -> None:
+    """Store nothing more: a test runner has taken over. What was instrumented stays so."""
+    with _lock:
+        if _runtime is not None and not _runtime.is_under_test:
+            _runtime.is_under_test = True
+            _runtime.pipeline.shutdown(0.0)
+            say("under Django's test runner nothing is stored; e2edebug.testing.capture() shows what is traced")
 
 
 def _pipeline(config: Config, resource: "Resource") -> "Pipeline":

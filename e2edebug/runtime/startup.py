@@ -7,7 +7,7 @@ from typing import Any
 import wrapt
 
 from e2edebug.policy.self_report import internal_error
-from e2edebug.runtime import django_project, lifecycle
+from e2edebug.runtime import django_project, django_tests, lifecycle
 
 _lock = threading.Lock()
 _is_waiting = False
@@ -28,6 +28,7 @@ def start() -> None:
         if not _is_waiting:
             _is_waiting = True
             wrapt.register_post_import_hook(_wrap_populate, "django.apps.registry")
+            django_tests.watch(lifecycle.stop_storing_for_tests)
 
 
 def _wrap_populate(registry: Any) -> None:

@@ -228,3 +228,23 @@ def test_importing_it_again_changes_nothing(tmp_path):
         ("api", 1),
         ("database", 1),
     ]  # fmt: skip
+
+
+def test_under_djangos_test_runner_nothing_is_stored_and_capture_still_works(mariadb_server, tmp_path):
+    url = mariadb_server.create_database()
+    site = Site(tmp_path / "site", {"settings_bottom": AUTO})
+    (site.folder / "site_project" / "tests.py").write_text(
+        "from django.contrib.auth.models import User\nfrom django.test import TestCase\nimport e2edebug.testing\n"
+        "class Users(TestCase):\n"
+        "    def test_they_are_counted(self):\n"
+        "        with e2edebug.testing.capture() as captured, self.assertNumQueries(1):\n"
+        "            self.client.get('/users/')\n"
+        "        self.assertEqual(captured.tree(), 'api users get\\n  database auth_user SELECT\\n')\n"
+    )
+
+    run = site.run("manage.py", "test", environ={"E2EDEBUG_DATABASE_URL": url})
+
+    assert "under Django's test runner nothing is stored" in run.stderr
+    assert "OK" in run.stderr
+    assert rows(url, "SHOW TABLES") == []
+    mariadb_server.drop_database(url)

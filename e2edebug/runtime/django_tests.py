@@ -1,0 +1,30 @@
+"""Django's test runner: what tests do is not the application's telemetry, and must not land among it.
+
+A test database has none of our tables, and the database that the settings name is not the tests'. So nothing is
+stored from `setup_test_environment()` on, which Django's runner and pytest-django both call; spans are still made, for
+`e2edebug.testing.capture()`.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import wrapt
+
+_UTILS = "django.test.utils"
+
+
+def watch(stop_storing: Callable[[], None]) -> None:
+    """Call *stop_storing* when a test runner sets its environment up, or now if one has."""
+
+    def hook(utils: Any) -> None:
+        if isinstance(utils.setup_test_environment, wrapt.ObjectProxy):
+            return
+        if hasattr(getattr(utils, "_TestState", None), "saved_data"):
+            stop_storing()
+        wrapt.wrap_function_wrapper(utils, "setup_test_environment", set_up)
+
+    def set_up(wrapped: Callable[..., Any], _: Any, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
+        stop_storing()
+        return wrapped(*arguments, **named)
+
+    wrapt.register_post_import_hook(hook, _UTILS)
