@@ -24,7 +24,8 @@ test: $(VENV)/.test ## The whole suite, on SQLite and on a MariaDB of its own
 test-matrix: $(VENV)/.test ## The suite on every supported Python that is installed, with each Django it takes
 	@tests/ensure_mariadb.sh
 	$(BIN)/python -m pip install --quiet "nox>=2024.4"
-	$(BIN)/nox $(ARGS)
+	@# pyenv's python3.12 and its like work only for the versions that PYENV_VERSION names: all of them.
+	PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste --serial --delimiters=: -)" $(BIN)/nox $(ARGS)
 
 test-mysql: $(VENV)/.test ## The suite on MySQL 8.4 in Docker
 	docker compose up --detach --wait mysql
