@@ -26,7 +26,7 @@ class SpanPipelineProcessor(SpanProcessor):
     def on_start(self, span: Span, parent_context: Context | None = None) -> None:
         """Note the workflow, and announce the span if it asks for it."""
         try:
-            correlation_id = otel_context.get_value(CONTEXT_KEY, parent_context)
+            correlation_id = (otel_context.get_current() if parent_context is None else parent_context).get(CONTEXT_KEY)
             if correlation_id is not None:
                 span.set_attribute(names.CORRELATION_ID, str(correlation_id))
             # Not span.attributes: a view that follows the span makes a RecordingSpan give up its plain dict.

@@ -9,6 +9,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Span, SpanLimits, Tracer, TracerProvider
 from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
+from opentelemetry.trace import DEFAULT_TRACE_STATE, SpanContext, TraceFlags
 from opentelemetry.util.types import Attributes
 
 from e2edebug_exporters.recording.origin import SpanOrigin, SpanProcessors
@@ -63,13 +64,15 @@ class RecordingTracerProvider(TracerProvider):
 
 
 def _can_stand_in() -> bool:
-    """Say whether the installed SDK's spans do nothing that a RecordingSpan does not know of.
+    """Say whether the installed SDK is one whose spans and tracers do nothing that ours do not know of.
 
-    That is what their public names tell. Metrics about spans, off by default, are counted inside of the SDK's tracer.
+    Its public names tell, and the shape of a span context. Metrics about spans, off by default, are counted inside of
+    the SDK's tracer.
     """
-    if any(name not in vars(RecordingSpan) for name in dir(Span) if not name.startswith("_")):
-        return False
-    return os.environ.get(OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED, "").strip().lower() != "true"
+    has_new_names = any(name not in vars(RecordingSpan) for name in dir(Span) if not name.startswith("_"))
+    counts_spans = os.environ.get(OTEL_PYTHON_SDK_INTERNAL_METRICS_ENABLED, "").strip().lower() == "true"
+    expected = (1, 2, False, TraceFlags(3), DEFAULT_TRACE_STATE, True)
+    return not has_new_names and not counts_spans and tuple(SpanContext(*expected[:5])) == expected
 
 
 _NEEDED_OF_A_TRACER: Final = ("sampler", "resource", "id_generator", "instrumentation_info", "_is_enabled")

@@ -73,7 +73,9 @@ class RecordingSpan(trace.Span, ReadableSpan):
         links: Sequence[Link],
         record_exception: bool,
         set_status_on_exception: bool,
+        start_time: int | None,
     ) -> None:
+        """Begin; who makes the span tells the processors."""
         self._origin = origin
         self._name = name
         self._context: SpanContext = context
@@ -83,7 +85,6 @@ class RecordingSpan(trace.Span, ReadableSpan):
         self._record_exception = record_exception
         self._set_status_on_exception = set_status_on_exception
         self._status = _UNSET
-        self._start_time: int | None = None
         self._end_time: int | None = None
         self._events: BoundedList[Event] | tuple[()] = ()
         self._links: BoundedList[Link] | tuple[()] = self._valid_links(links) if links else ()
@@ -102,6 +103,7 @@ class RecordingSpan(trace.Span, ReadableSpan):
                 self._attributes = own
             else:
                 self._attributes = origin.bounded_attributes(attributes)
+        self._start_time = time_ns() if start_time is None else start_time
 
     # Reading.
 
@@ -187,23 +189,13 @@ class RecordingSpan(trace.Span, ReadableSpan):
 
     # Recording.
 
-    def start(self, start_time: int | None = None, parent_context: Context | None = None) -> None:
-        """Begin, and tell the span processors."""
-        with self._lock:
-            is_started = self._start_time is not None
-            if not is_started:
-                self._start_time = time_ns() if start_time is None else start_time
-        if is_started:
-            _log.warning("Calling start() on a started span.")
-            return
-        for processor in self._origin.processors.added:
-            processor.on_start(self, parent_context=parent_context)  # type: ignore[arg-type] # registered as one below
+    def start(self, start_time: int | None = None, parent_context: Context | None = None) -> None:  # noqa: ARG002 - the SDK's
+        """Do nothing but say so: a span begins when its tracer makes it."""
+        _log.warning("Calling start() on a started span.")
 
     def end(self, end_time: int | None = None) -> None:
         """End, and hand the span to the span processors. Nothing changes it from here on."""
         with self._lock:
-            if self._start_time is None:
-                raise RuntimeError("Calling end() on a not started span.")
             is_ended = self._end_time is not None
             if not is_ended:
                 self._end_time = time_ns() if end_time is None else end_time
@@ -253,7 +245,9 @@ class RecordingSpan(trace.Span, ReadableSpan):
                         own.pop(key, None)
                     own.update(new)
                 else:
-                    _add_cleaned(self._bounded_attributes(), new, origin)
+                    kept = self._bounded_attributes()
+                    # The SDK's own way where it has one: it treats keys that are no strings unlike one at a time.
+                    getattr(kept, "_set_items", kept.update)(new)
                 return
         _log.warning("Setting attribute on ended span.")
 
@@ -369,17 +363,6 @@ class RecordingSpan(trace.Span, ReadableSpan):
 
 # So that isinstance() answers as for the SDK's own span, whose implementation is not inherited.
 Span.register(RecordingSpan)
-
-
-def _add_cleaned(kept: BoundedAttributes, attributes: Mapping[str, AnyValue], origin: SpanOrigin) -> None:
-    """Add to *kept* as the SDK's set_attributes() does: keys that are no strings become strings, unlike one by one."""
-    if origin.most_attributes == 0:
-        kept.dropped += len(attributes)
-        return
-    cleaned = BoundedAttributes(None, attributes, max_value_len=origin.limits.max_span_attribute_length)
-    kept.dropped += cleaned.dropped
-    for key, value in cleaned.items():
-        kept[key] = value
 
 
 def _is_valid_link(context: SpanContext | None, attributes: Attributes) -> bool:

@@ -7,7 +7,16 @@ from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Tracer
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON, Decision
-from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanContext, SpanKind, TraceFlags, TraceState
+from opentelemetry.trace import (
+    DEFAULT_TRACE_STATE,
+    Link,
+    NonRecordingSpan,
+    Span,
+    SpanContext,
+    SpanKind,
+    TraceFlags,
+    TraceState,
+)
 from opentelemetry.util.types import Attributes
 
 from e2edebug_exporters.recording.origin import SpanOrigin
@@ -43,31 +52,37 @@ class RecordingTracer(trace.Tracer):
         if not self._is_enabled():
             return NonRecordingSpan(parent)  # type: ignore[arg-type] # as the SDK does
         ids = self._ids
-        if parent is None or not parent.is_valid:
+        # A SpanContext is a tuple of these (see provider.py); each of its properties is a call of Python code.
+        if parent is None or not parent[_IS_VALID]:
             parent = None
             trace_id = ids.generate_trace_id()
             flags = _RANDOM if ids.is_trace_id_random() else 0
-            trace_state: TraceState | None = None
+            trace_state: TraceState = DEFAULT_TRACE_STATE
         else:
-            trace_id = parent.trace_id
-            flags = parent.trace_flags & _RANDOM
-            trace_state = parent.trace_state
+            trace_id, _, _, parent_flags, trace_state, _ = parent
+            flags = parent_flags & _RANDOM
         links = links or ()
         if self._keeps_everything:
             flags |= _SAMPLED
+            is_recording = True
         else:
             result = self._sampler.should_sample(context, trace_id, name, kind, attributes, links)
-            decision, attributes, trace_state = result.decision, result.attributes, result.trace_state
-            if decision is Decision.RECORD_AND_SAMPLE:
+            attributes = result.attributes
+            trace_state = DEFAULT_TRACE_STATE if result.trace_state is None else result.trace_state
+            is_recording = result.decision is not Decision.DROP
+            if result.decision is Decision.RECORD_AND_SAMPLE:
                 flags |= _SAMPLED
-            if decision is Decision.DROP:
-                return NonRecordingSpan(
-                    SpanContext(trace_id, ids.generate_span_id(), False, _FLAGS[flags], trace_state)
-                )
+        span_id = ids.generate_span_id()
+        if 0 < span_id <= _MOST_SPAN_ID and 0 < trace_id <= _MOST_TRACE_ID:
+            own = _new_tuple(SpanContext, (trace_id, span_id, False, _FLAGS[flags], trace_state, True))
+        else:  # a generator of somebody else's
+            own = SpanContext(trace_id, span_id, False, _FLAGS[flags], trace_state)
+        if not is_recording:
+            return NonRecordingSpan(own)
         span = RecordingSpan(
             self._origin,
             name,
-            SpanContext(trace_id, ids.generate_span_id(), False, _FLAGS[flags], trace_state),
+            own,
             parent,
             kind,
             self.stock.resource,
@@ -75,8 +90,10 @@ class RecordingTracer(trace.Tracer):
             links,
             record_exception,
             set_status_on_exception,
+            start_time,
         )
-        span.start(start_time, context)
+        for processor in self._origin.processors.added:
+            processor.on_start(span, parent_context=context)  # type: ignore[arg-type] # registered as one in span.py
         return span
 
     # Context manager and decorator of functions, coroutines included; it needs start_span() alone.
@@ -86,6 +103,10 @@ class RecordingTracer(trace.Tracer):
         return getattr(self.stock, name)
 
 
+_IS_VALID: Final = 5
+_MOST_TRACE_ID: Final = 2**128 - 1
+_MOST_SPAN_ID: Final = 2**64 - 1
+_new_tuple: Final = tuple.__new__
 _SAMPLED: Final = 1
 _RANDOM: Final = 2
 _FLAGS: Final = tuple(TraceFlags(value) for value in range(4))
