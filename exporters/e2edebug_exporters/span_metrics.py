@@ -6,8 +6,8 @@ the SDK's reservoir picks a random one and kept the one slow request in 1 of 40 
 
 import threading
 import time
-from collections.abc import Callable
-from typing import Final
+from collections.abc import Callable, Mapping
+from typing import Any, Final
 
 from opentelemetry.sdk.metrics import Exemplar
 from opentelemetry.sdk.metrics._internal.point import Buckets  # not among the public names, and a point needs it
@@ -23,12 +23,14 @@ from opentelemetry.sdk.metrics.export import (
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
-from opentelemetry.trace import StatusCode
+from opentelemetry.trace import SpanKind, StatusCode
 
 from e2edebug.policy import attributes as names
 from e2edebug_exporters.span_naming import layer_and_component
 from e2edebug_exporters.span_reading import raw_attributes
+from e2edebug_exporters.step_mapping import is_client_error
 from e2edebug_schema.histogram import SCALE, bucket_index
+from e2edebug_schema.tables import LAYERS
 
 METRIC_NAME: Final = "response_time"
 UNIT: Final = "ms"
@@ -38,6 +40,10 @@ OTHER_COMPONENTS: Final = "(other)"
 """Where durations go once an interval has seen MAX_SERIES components: a client must not fill the memory with names."""
 
 _NS_PER_MS: Final = 1e6
+_LAYERS: Final = frozenset(LAYERS)
+# A member looked up on its enum class costs more than a global.
+_ERROR: Final = StatusCode.ERROR
+_SERVER: Final = SpanKind.SERVER
 
 
 class _Series:
@@ -79,12 +85,18 @@ class SpanMetrics:
     def record(self, span: ReadableSpan) -> None:
         """Count one ended span. Spans that take their layer from their parent are part of its duration and not counted."""
         start, end = span.start_time, span.end_time
-        key = layer_and_component(span)
+        attributes = raw_attributes(span)
+        layer, component = attributes.get(names.LAYER), attributes.get(names.COMPONENT)
+        key: tuple[str, str] | None
+        if type(component) is str and component and type(layer) is str and layer in _LAYERS:
+            key = (layer, component)
+        else:
+            key = layer_and_component(span)
         if start is None or end is None or key is None:
             return
         duration_ms = (end - start) / _NS_PER_MS if end > start else 0.0
         index = bucket_index(duration_ms) if duration_ms else 0
-        is_error = span.status.status_code is StatusCode.ERROR
+        is_error = span.status.status_code is _ERROR and not (span.kind is _SERVER and _is_client_error(attributes))
         with self.lock:
             series = self._series.get(key)
             if series is None:
@@ -148,6 +160,12 @@ def _point(layer: str, component: str, series: _Series, since: int, now: int) ->
         max=series.maximum,
         exemplars=[] if series.worst is None else [_exemplar(series.worst, series.maximum)],
     )
+
+
+def _is_client_error(attributes: Mapping[str, Any]) -> bool:
+    """Say of a failed server span whether it is the client who failed, as its step is judged."""
+    status = attributes.get("http.response.status_code", attributes.get("http.status_code"))
+    return is_client_error({"http.response.status_code": status})
 
 
 def _exemplar(span: ReadableSpan, duration_ms: float) -> Exemplar:

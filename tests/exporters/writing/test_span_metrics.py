@@ -121,3 +121,21 @@ def test_a_flood_of_components_ends_in_one_series() -> None:
     assert len(found) == MAX_SERIES + 1
     assert found[-1].attributes[names.COMPONENT] == OTHER_COMPONENTS
     assert found[-1].count == 500
+
+
+@pytest.mark.parametrize("name", ["http.response.status_code", "http.status_code"])
+@pytest.mark.parametrize(("kind", "status_code", "errors"), [
+    (SpanKind.SERVER, 404, 0),
+    (SpanKind.SERVER, 503, 1),
+    (SpanKind.CLIENT, 404, 1),
+])  # fmt: skip
+def test_a_request_that_its_client_got_wrong_is_no_error_of_the_server(
+    name: str, kind: SpanKind, status_code: int, errors: int
+) -> None:
+    """As its step is judged, whose status is `completed`."""
+    metrics = SpanMetrics()
+
+    metrics.record(timed(4, kind=kind, attributes=API | {name: status_code}, status=StatusCode.ERROR))
+
+    (point,) = points(metrics)
+    assert point.attributes[names.ERROR_COUNT] == errors
