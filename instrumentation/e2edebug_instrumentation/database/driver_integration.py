@@ -17,6 +17,19 @@ from opentelemetry.instrumentation.dbapi import (
 from e2edebug_instrumentation.database.query_span import DatabaseTarget, QueryRecorder, database_target, is_executing
 
 
+class _Untraced:
+    """For connections that Django or SQLAlchemy opens, whose queries we see already.
+
+    An integration finds its tracer and meter first, which takes longer than SQLite takes to open a file.
+    """
+
+    def wrapped_connection(
+        self, connect_method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[Any, Any]
+    ) -> Any:
+        """Return the driver's own connection."""
+        return connect_method(*args, **kwargs)
+
+
 class TracedIntegration(DatabaseApiIntegration):
     """Opens one connection of a driver; a subclass says how the connection is traced."""
 
@@ -27,7 +40,9 @@ class TracedIntegration(DatabaseApiIntegration):
     def reporting_to(cls, recorder: QueryRecorder) -> Any:
         """Return what wrap_connect takes as `db_api_integration_factory`."""
 
-        def make(*args: Any, **kwargs: Any) -> DatabaseApiIntegration:
+        def make(*args: Any, **kwargs: Any) -> DatabaseApiIntegration | _Untraced:
+            if is_executing() or not recorder.is_active:
+                return _Untraced()
             integration = cls(*args, **kwargs)
             integration.recorder = recorder
             return integration
@@ -37,9 +52,7 @@ class TracedIntegration(DatabaseApiIntegration):
     def wrapped_connection(
         self, connect_method: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[Any, Any]
     ) -> Any:
-        """Return a new connection; a plain one when Django or SQLAlchemy asks for it, whose queries we see already."""
-        if is_executing() or not self.recorder.is_active:
-            return connect_method(*args, **kwargs)
+        """Return a new, traced connection."""
         self.target = self.target_from(args, kwargs)
         command = self.recorder.begin_command(self.target, "CONNECT")
         try:

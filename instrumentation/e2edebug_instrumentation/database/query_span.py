@@ -10,7 +10,9 @@ from collections.abc import Iterable, Sized
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
 
+from opentelemetry import context as otel_context
 from opentelemetry import trace
+from opentelemetry.context import Context
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.trace import NoOpTracer, ProxyTracerProvider, Span, SpanKind, StatusCode, Tracer, TracerProvider
 from opentelemetry.util.types import AttributeValue
@@ -109,6 +111,7 @@ class QueryRecorder:
         self._tracer_provider = tracer_provider
         self._tracer: Tracer | None = None
         self._is_traced = False
+        self._enabled_context: Context | None = None
 
     def begin_query(self, target: DatabaseTarget, sql: object, parameters: object = None) -> QuerySpan | None:
         """Begin the span of a statement; None when there shall be none.
@@ -118,10 +121,11 @@ class QueryRecorder:
         if _is_executing.get() or not self.is_active:
             return None
         tracer = self._tracer if self._is_traced else self._find_tracer()
-        if tracer is None or not is_instrumentation_enabled():
+        context = otel_context.get_current()
+        if tracer is None or not (context is self._enabled_context or self._is_enabled(context)):
             return None
         try:
-            return self._begin_query(tracer, target, sql, parameters)
+            return self._begin_query(tracer, target, sql, parameters, context)
         except Exception as error:  # noqa: BLE001 - the application's query goes on without a span
             _is_executing.set(False)
             internal_error("begin the span of a query", error)
@@ -164,7 +168,9 @@ class QueryRecorder:
             internal_error("begin the span of on-commit hooks", error)
             return None
 
-    def _begin_query(self, tracer: Tracer, target: DatabaseTarget, sql: object, parameters: object) -> QuerySpan:
+    def _begin_query(
+        self, tracer: Tracer, target: DatabaseTarget, sql: object, parameters: object, context: Context
+    ) -> QuerySpan:
         text = sql if isinstance(sql, str) else _statement_text(sql)
         found = target.attributes.copy()
         if len(text) <= self._longest_statement:
@@ -187,7 +193,7 @@ class QueryRecorder:
             location = find_code_location(3)
             if location is not None:
                 found["code.file.path"], found["code.line.number"], found["code.function.name"] = location
-        span = tracer.start_span(f"{operation} {component}", kind=SpanKind.CLIENT, attributes=found)
+        span = tracer.start_span(f"{operation} {component}", context, SpanKind.CLIENT, found)
         _is_executing.set(True)
         return QuerySpan(span, returns_rows=operation in _ROWSETS)
 
@@ -201,6 +207,13 @@ class QueryRecorder:
             if location is not None:
                 found["code.file.path"], found["code.line.number"], found["code.function.name"] = location
         return found
+
+    def _is_enabled(self, context: Context) -> bool:
+        """Whether spans are wanted in *context*, the current one; it never changes, so it is asked once."""
+        is_enabled: bool = is_instrumentation_enabled()
+        if is_enabled:
+            self._enabled_context = context
+        return is_enabled
 
     def _find_tracer(self) -> Tracer | None:
         """Return the tracer once somebody has set up tracing; until then a query shall cost next to nothing."""
