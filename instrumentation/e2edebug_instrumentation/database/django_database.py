@@ -242,7 +242,7 @@ def _target_of(connection: Any) -> DatabaseTarget:
     target: DatabaseTarget | None = connection.__dict__.get(_TARGET)
     if target is None:
         target = _make_target(connection)
-        if connection.connection is not None:  # before it, MariaDB cannot be told from MySQL
+        if connection.connection is not None or connection.vendor != "mysql":  # MariaDB is told from MySQL by asking it
             connection.__dict__[_TARGET] = target
     return target
 
