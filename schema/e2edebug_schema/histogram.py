@@ -1,7 +1,9 @@
 """Distributions as the `buckets` column keeps them: they merge exactly, so percentiles hold over any span of time.
 
 OpenTelemetry's base-2 exponential histogram (metrics data model, "ExponentialHistogram") at one fixed scale, stored
-sparse: `{"s":3,"z":0,"b":{"45":2,"46":1}}` is the scale, the count of zeros, and the count of each bucket by index.
+sparse: `{"s":3,"z":0,"b":[[45,2],[46,1]]}` is the scale, the count of zeros, and index and count of each bucket, ascending.
+Pairs, not an object by index, so that SQL can unfold them: MariaDB 10.11 finds no key that begins with a minus
+(`JSON_EXTRACT('{"b":{"-7":1}}', '$.b."-7"')` is NULL), and every value below 1 has a negative index.
 Bucket *i* holds values above base**i up to base**(i + 1), with base = 2 ** (2 ** -scale). At scale 3 that is 2**(1/8):
 measured, a p95 is off by 2.4 % in the median and 4.4 % at most.
 """
@@ -10,7 +12,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Self
+from typing import Any, Final, Self
 
 SCALE: Final = 3
 
@@ -38,9 +40,9 @@ class Histogram:
         """Return the histogram that encode() wrote. Raises ValueError when *text* is something else."""
         try:
             document = json.loads(text)
-            counts = {int(index): int(count) for index, count in document["b"].items()}
+            counts = {int(index): int(count) for index, count in _pairs(document["b"])}
             return cls(int(document["s"]), int(document["z"]), counts, minimum, maximum)
-        except (AttributeError, KeyError, OverflowError, TypeError) as error:
+        except (KeyError, OverflowError, TypeError) as error:
             raise ValueError(f"not a stored histogram: {text[:100]!r}") from error
 
     def encode(self) -> str:
@@ -102,8 +104,8 @@ class Histogram:
 
 def encode(counts: Mapping[int, int], *, zero_count: int = 0, scale: int = SCALE) -> str:
     """Return the text of the `buckets` column for *counts* by bucket index."""
-    buckets = ",".join(f'"{index}":{counts[index]}' for index in sorted(counts) if counts[index])
-    return f'{{"s":{scale},"z":{zero_count},"b":{{{buckets}}}}}'
+    buckets = ",".join(f"[{index},{counts[index]}]" for index in sorted(counts) if counts[index])
+    return f'{{"s":{scale},"z":{zero_count},"b":[{buckets}]}}'
 
 
 def percentile(
@@ -140,6 +142,12 @@ def bucket_index(value: float, scale: int = SCALE) -> int:
     if mantissa == 0.5:  # a power of two is the upper bound of its bucket; the logarithm need not come out exact
         return ((exponent - 1) << scale) - 1
     return math.ceil(math.ldexp(math.log2(value), scale)) - 1
+
+
+def _pairs(value: Any) -> list[tuple[Any, Any]]:
+    if not isinstance(value, list) or not all(isinstance(pair, list) and len(pair) == 2 for pair in value):
+        raise TypeError("the buckets are not a list of pairs")
+    return [(index, count) for index, count in value]
 
 
 def _at_scale(counts: Mapping[int, int], shift: int) -> dict[int, int]:

@@ -15,7 +15,7 @@ BUCKET_WIDTH = 2 ** (1 / 8)
 def test_the_stored_form_is_the_documented_one() -> None:
     histogram = Histogram.of([0.0, 50.0, 51.0, 55.0])
 
-    assert histogram.encode() == '{"s":3,"z":1,"b":{"45":2,"46":1}}'
+    assert histogram.encode() == '{"s":3,"z":1,"b":[[45,2],[46,1]]}'
 
 
 def test_a_power_of_two_is_the_upper_bound_of_its_bucket() -> None:
@@ -73,11 +73,22 @@ def test_values_that_are_not_numbers_are_left_out() -> None:
     assert Histogram.of([math.nan, math.inf, -math.inf]).count == 0
 
 
-@pytest.mark.parametrize("text", ["[]", "{}", '{"s":3,"z":0,"b":[]}', "null", "not json", '{"s":3,"z":0,"b":{"x":1}}'])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[]", "{}", "null", "not json", '{"s":3,"z":0,"b":{}}', '{"s":3,"z":0,"b":{"45":2}}', '{"s":3,"z":0,"b":[45,2]}',
+        '{"s":3,"z":0,"b":["45"]}', '{"s":3,"z":0,"b":[[45,2,1]]}', '{"s":3,"z":0,"b":[["x",1]]}',
+    ],
+)  # fmt: skip
 def test_a_text_that_is_no_histogram_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\w"):
         Histogram.decode(text)
 
 
+def test_buckets_are_stored_in_ascending_order() -> None:
+    """Below 1 the index is negative: as text "-10" would come before "-9"."""
+    assert encode({46: 1, -9: 2, -10: 3}) == '{"s":3,"z":0,"b":[[-10,3],[-9,2],[46,1]]}'
+
+
 def test_empty_buckets_are_not_stored() -> None:
-    assert encode({3: 0, 4: 1}) == '{"s":3,"z":0,"b":{"4":1}}'
+    assert encode({3: 0, 4: 1}) == '{"s":3,"z":0,"b":[[4,1]]}'
