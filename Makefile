@@ -15,7 +15,7 @@ help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 demo: $(VENV)/.demo ## The example shop under traffic, and what was found; DATABASE_URL=mysql+pymysql://... for MySQL
-	$(BIN)/python examples/shop/demo.py $(if $(DATABASE_URL),--database-url '$(DATABASE_URL)') $(ARGS)
+	@$(BIN)/python examples/shop/demo.py $(if $(DATABASE_URL),--database-url '$(DATABASE_URL)') $(ARGS)
 
 test: $(VENV)/.test ## The whole suite, on SQLite and on a MariaDB of its own
 	@tests/ensure_mariadb.sh
@@ -53,10 +53,12 @@ $(BIN)/python:
 	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
 
 $(VENV)/.demo: $(BIN)/python pyproject.toml
+	@echo "Installing e2edebug and the shop into $(VENV): about half a minute, once …"
 	$(BIN)/python -m pip install --quiet --editable ".[shop]"
 	@touch $@
 
 $(VENV)/.test: $(BIN)/python pyproject.toml
+	@echo "Installing what the tests need into $(VENV) …"
 	$(BIN)/python -m pip install --quiet --editable ".[shop]" --group test
 	@touch $@
 

@@ -7,6 +7,7 @@ a span is still stored once. All use of the Logs API, which is not stable yet, i
 import time
 import traceback
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 from opentelemetry import context
@@ -46,12 +47,16 @@ class ErrorLogger:
         stack_trace: str | None = None,
         request: object = None,
         metadata: Mapping[str, object] | None = None,
+        *,
+        request_path: str | None = None,
+        request_method: str | None = None,
+        user_agent: str | None = None,
     ) -> None:
         """Store an error that is no exception, or whose exception is elsewhere.
 
         layer: frontend, api, database, cache, external or system. severity: debug, info, warning, error or critical.
         correlation_id: the current workflow's, unless given. request: a Django request; its path, method and user
-        agent are kept.
+        agent are kept, unless the last three parameters say otherwise.
         """
         _emit(
             layer=layer,
@@ -65,6 +70,11 @@ class ErrorLogger:
                 "exception.type": error_type,
                 "exception.message": error_message,
                 **({"exception.stacktrace": stack_trace} if stack_trace else {}),
+            },
+            request_fields={
+                "url.path": request_path,
+                "http.request.method": request_method,
+                "user_agent.original": user_agent,
             },
         )
 
@@ -109,6 +119,7 @@ def _emit(
     request: object,
     metadata: Mapping[str, object] | None,
     exception_fields: dict[str, Any],
+    request_fields: Mapping[str, str | None] = MappingProxyType({}),
 ) -> None:
     if severity not in SEVERITIES:
         raise ValueError(f"severity={severity!r} is none of {', '.join(SEVERITIES)}")
@@ -128,6 +139,7 @@ def _emit(
         if identity.user_id is not None:
             fields[attributes.USER_ID] = identity.user_id
         fields.update(_request_fields(request))
+        fields.update({name: text_of(value) for name, value in request_fields.items() if value is not None})
         # A timestamp of its own: the exporter must not make one, or a redelivered record would be a second row.
         _logger.emit(
             timestamp=time.time_ns(),

@@ -3,11 +3,15 @@ and nothing touches settings that are not configured yet: either breaks the proj
 instrumentation, "where to call")."""
 
 import os
+import re
 import sys
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
+
+from e2edebug.policy.config import DEFAULT, UNKNOWN_SERVICE, Config
 
 _GENERIC_NAMES = {"config", "conf", "core", "project", "settings", "django_project"}
 """Settings packages whose name says nothing of the project."""
@@ -54,16 +58,34 @@ def _is_imported_by_a_project() -> bool:
     return False
 
 
+def with_project_name(config: Config) -> Config:
+    """Return *config* with the project's name where nobody named the service."""
+    if config.sources.get("service_name") != DEFAULT:
+        return config
+    return replace(config, service_name=project_name() or UNKNOWN_SERVICE)
+
+
 def project_name() -> str | None:
-    """Return what the project calls itself: the package of its settings, or its folder where that is a generic name."""
+    """Return what the project calls itself: the package of its settings, or its folder where that is a generic name.
+
+    A project that is not set up (yet) is known by the manage.py in the working directory. None without a project.
+    """
     settings = configured_settings()
-    if settings is None:
-        return None
     module = os.environ.get("DJANGO_SETTINGS_MODULE") or str(getattr(settings, "ROOT_URLCONF", "") or "")
+    module = module or _settings_module_of_manage_py()
     package = module.partition(".")[0]
     if package and package not in _GENERIC_NAMES:
         return package
-    return project_folder().name or None
+    return (project_folder().name or None) if module else None
+
+
+def _settings_module_of_manage_py() -> str:
+    try:
+        text = Path("manage.py").read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+    found = re.search(r"DJANGO_SETTINGS_MODULE[\"'],\s*[\"']([\w.]+)[\"']", text)
+    return found[1] if found else ""
 
 
 def project_folder() -> Path:

@@ -5,7 +5,7 @@ import threading
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
-from e2edebug.policy.config import DEFAULT, UNKNOWN_SERVICE, Config, ConfigurationError, load_config
+from e2edebug.policy.config import DEFAULT, Config, ConfigurationError, load_config
 from e2edebug.runtime import django_project
 from e2edebug.runtime.startup_message import say
 
@@ -13,6 +13,7 @@ from e2edebug.runtime.startup_message import say
 if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
+    from e2edebug.runtime.providers import Connected
     from e2edebug_exporters.pipeline import Pipeline
 
 __all__ = [
@@ -67,7 +68,9 @@ def init(**overrides: object) -> None:
             if overrides and _runtime is not None and _runtime.overrides != overrides:
                 say("init() was called before; its settings stay as they are", level=logging.WARNING)
             return
-        config = _named(load_config(overrides, django_settings=django_project.e2edebug_settings()))
+        config = django_project.with_project_name(
+            load_config(overrides, django_settings=django_project.e2edebug_settings())
+        )
         _is_begun = True
         for warning in config.warnings:
             say("%s", warning, level=logging.WARNING)
@@ -79,10 +82,10 @@ def init(**overrides: object) -> None:
 
         resource = providers.build_resource(config)
         runtime = _runtime = Runtime(config, resource, _pipeline(config, resource), dict(overrides))
-        joined = providers.connect(runtime.pipeline, config, resource)
+        connected = providers.connect(runtime.pipeline, config, resource)
         providers.add_propagator()
         instrument()
-        say("%s", _summary(config, joined))
+        say("%s", _summary(config, connected))
 
 
 def is_initialised() -> bool:
@@ -215,13 +218,6 @@ def _pipeline(config: Config, resource: "Resource") -> "Pipeline":
     return Pipeline(StoreConnection(make_engine), config, resource=resource, make_mapper=lambda: mapper_of(latest()))
 
 
-def _named(config: Config) -> Config:
-    """Fill in the project's name where nobody named the service."""
-    if config.sources.get("service_name") != DEFAULT:
-        return config
-    return replace(config, service_name=django_project.project_name() or UNKNOWN_SERVICE)
-
-
 def _reason_for_nothing(config: Config) -> str | None:
     if not config.enabled:
         return f"enabled is off ({config.sources.get('enabled', DEFAULT)})"
@@ -230,11 +226,11 @@ def _reason_for_nothing(config: Config) -> str | None:
     return None
 
 
-def _summary(config: Config, joined: list[str]) -> str:
+def _summary(config: Config, connected: "Connected") -> str:
     from e2edebug.runtime.store_choice import choose_store_url
 
     choice = choose_store_url(config)
-    kept = config.traces_sampler or "every trace is kept"
     release = f" {config.release}" if config.release else ""
-    shared = f"; joined the OpenTelemetry set-up that was there for {', '.join(joined)}" if joined else ""
-    return f"recording {config.service_name}{release} into {choice.described_as}; {kept}{shared}"
+    names = ", ".join(connected.joined)
+    shared = f"; joined the OpenTelemetry set-up that was there for {names}" if names else ""
+    return f"recording {config.service_name}{release} into {choice.described_as}; {connected.kept}{shared}"

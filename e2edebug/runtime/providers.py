@@ -1,7 +1,7 @@
 """OpenTelemetry's providers lead into our pipeline: those that are there are joined, missing ones are made."""
 
 import os
-from typing import Final
+from typing import Final, NamedTuple
 
 from opentelemetry import _logs, metrics, propagate, trace
 from opentelemetry.propagators.composite import CompositePropagator
@@ -11,7 +11,7 @@ from opentelemetry.sdk.resources import SERVICE_NAME, SERVICE_VERSION, Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 from e2edebug.policy.config import Config
-from e2edebug.runtime.sampling import build_sampler
+from e2edebug.runtime.sampling import build_sampling
 from e2edebug_exporters.log_processor import LogPipelineProcessor
 from e2edebug_exporters.metric_reader import PipelineMetricReader
 from e2edebug_exporters.pipeline import Pipeline
@@ -30,18 +30,28 @@ def build_resource(config: Config) -> Resource:
     return Resource.create(known)
 
 
-def connect(pipeline: Pipeline, config: Config, resource: Resource) -> list[str]:
-    """Lead spans, metrics and logs of this process into *pipeline*. Returns which signals joined a foreign provider.
+class Connected(NamedTuple):
+    """What the start-up message says of the providers."""
+
+    kept: str
+    """Which traces are kept, in words."""
+    joined: list[str]
+    """The signals whose provider was there before us."""
+
+
+def connect(pipeline: Pipeline, config: Config, resource: Resource) -> Connected:
+    """Lead spans, metrics and logs of this process into *pipeline*.
 
     A provider whose exporter OTEL_*_EXPORTER=e2edebug has set up stores already; it is left as it is.
     """
     joined = []
+    kept = "the sampler that was there decides which traces are kept"
     if not _is_exported("OTEL_TRACES_EXPORTER"):
         tracer_provider = trace.get_tracer_provider()
         if isinstance(tracer_provider, TracerProvider):
             joined.append("traces")
         else:
-            sampler = build_sampler(config.traces_sampler, config.traces_sampler_arg)
+            sampler, kept = build_sampling(config.traces_sampler, config.traces_sampler_arg)
             tracer_provider = make_tracer_provider(sampler, resource)
             trace.set_tracer_provider(tracer_provider)
         tracer_provider.add_span_processor(SpanPipelineProcessor(pipeline))
@@ -61,7 +71,7 @@ def connect(pipeline: Pipeline, config: Config, resource: Resource) -> list[str]
             logger_provider = LoggerProvider(resource=resource, shutdown_on_exit=False)
             _logs.set_logger_provider(logger_provider)
         logger_provider.add_log_record_processor(LogPipelineProcessor(pipeline))
-    return joined
+    return Connected(kept, joined)
 
 
 def add_propagator() -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from importlib.metadata import entry_points
-from typing import Final
+from typing import Final, NamedTuple
 
 from opentelemetry.sdk.trace import sampling
 
@@ -20,7 +20,14 @@ _BY_RATIO: Final = {
 }
 
 
-def build_sampler(name: str | None, argument: str | None) -> sampling.Sampler:
+class Sampling(NamedTuple):
+    """A sampler, and in words which traces it keeps."""
+
+    sampler: sampling.Sampler
+    kept: str
+
+
+def build_sampling(name: str | None, argument: str | None) -> Sampling:
     """Return the sampler that OTEL_TRACES_SAMPLER and its argument name, wrapped so that it records everything.
 
     Without a name: every trace is kept, even one that its caller marked as not sampled, because a debugger that a
@@ -28,8 +35,12 @@ def build_sampler(name: str | None, argument: str | None) -> sampling.Sampler:
     as OpenTelemetry asks of an SDK.
     """
     chosen = _chosen(name, argument)
-    # Unwrapped, because this one records everything already, and a RecordingTracer need not ask it.
-    return chosen if chosen is sampling.ALWAYS_ON else sampling.AlwaysRecordSampler(chosen)
+    kept = (
+        "every trace is kept"
+        if chosen is sampling.ALWAYS_ON
+        else f"{chosen.get_description()} decides which traces are kept, errors always are"
+    )
+    return Sampling(sampling.AlwaysRecordSampler(chosen), kept)
 
 
 def _chosen(name: str | None, argument: str | None) -> sampling.Sampler:

@@ -10,6 +10,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from e2edebug.policy.config import Config
+from e2edebug.policy.config_values import mask_url
 from e2edebug.runtime import django_project
 
 EMBEDDED_FILE = "e2edebug.sqlite3"
@@ -35,14 +36,14 @@ def choose_store_url(config: Config, *, load_django: bool = False) -> StoreChoic
     """
     if config.database_url:
         source = config.sources.get("database_url", "argument")
-        return StoreChoice(config.database_url, f"{_shown(config.database_url)} ({source})", is_embedded=False)
+        return StoreChoice(config.database_url, f"{mask_url(config.database_url)} ({source})", is_embedded=False)
     settings = django_project.configured_settings()
     if settings is None and load_django:
         settings = _loaded_settings()
     database = _django_database(settings, config.database_alias)
     if database is not None and _is_mysql(database):
         url = url_of_django_database(database)
-        described = f"{_shown(url)} (Django database {config.database_alias!r})"
+        described = f"{mask_url(url)} (Django database {config.database_alias!r})"
         return StoreChoice(url, described, is_embedded=False)
     path = django_project.project_folder() / EMBEDDED_FILE
     return StoreChoice(f"sqlite:///{path}", f"{path} (no E2EDEBUG_DATABASE_URL is set)", is_embedded=True)
@@ -104,10 +105,3 @@ def _django_database(settings: Any | None, alias: str) -> Mapping[str, Any] | No
 def _is_mysql(database: Mapping[str, Any]) -> bool:
     # django.db.backends.mysql, django.contrib.gis.db.backends.mysql, and pools and proxies that keep the last word.
     return str(database.get("ENGINE", "")).endswith("mysql")
-
-
-def _shown(url: str) -> str:
-    try:
-        return sa.make_url(url).render_as_string(hide_password=True)
-    except sa.exc.ArgumentError:
-        return "a URL that cannot be read"

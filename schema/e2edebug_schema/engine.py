@@ -93,6 +93,9 @@ def parse_store_url(url: str | URL) -> URL:
     shown = parsed.render_as_string(hide_password=True)
     if backend not in SERVER_DIALECTS or driver not in ("pymysql", "mysqldb"):
         raise StoreUrlError(f"{shown!r} is not a database of e2edebug; accepted: {_ACCEPTED_FORMS}")
+    if "@" in (parsed.host or ""):
+        # Taken for the host, what follows the first @ would be shown in every error: it is part of the password.
+        raise StoreUrlError("the password in the database URL has an '@': write it as %40")
     if not parsed.database:
         raise StoreUrlError(f"{shown!r} names no database; accepted: {_ACCEPTED_FORMS}")
     return parsed

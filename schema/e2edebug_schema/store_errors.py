@@ -9,6 +9,10 @@ class StoreUrlError(StoreError, ValueError):
     """The database URL is malformed, or names a database or driver that cannot be used. Never holds a password."""
 
 
+class StoreUnavailable(StoreError):  # noqa: N818  # named for the condition; the base says Error
+    """The store gave no answer, or not the one that its schema promises."""
+
+
 class UnsupportedServer(StoreError):  # noqa: N818  # named for the condition; the base says Error
     """The server or SQLite library is older than what the store needs."""
 

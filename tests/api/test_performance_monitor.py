@@ -15,6 +15,7 @@ from e2edebug.policy.config import load_config
 from e2edebug.runtime import lifecycle
 from e2edebug_exporters.pipeline import Pipeline
 from e2edebug_schema.histogram import Histogram
+from e2edebug_schema.store_errors import StoreUnavailable
 from e2edebug_schema.tables import performance_snapshot, performance_threshold
 
 
@@ -193,3 +194,12 @@ def test_memory_is_recorded_at_both_ends_of_a_block(store):
         "abc",
     )
     assert 0 < start.metric_value < end.metric_value <= 100
+
+
+def test_a_store_that_gives_no_answer_is_one_clear_error(monkeypatch):
+    monkeypatch.setenv("E2EDEBUG_DATABASE_URL", "mysql+pymysql://joe:hidden@127.0.0.1:1/telemetry")
+
+    with pytest.raises(StoreUnavailable, match="gives no answer") as raised:
+        PerformanceMonitor.check_thresholds()
+
+    assert "hidden" not in str(raised.value)

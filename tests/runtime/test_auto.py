@@ -248,3 +248,39 @@ def test_under_djangos_test_runner_nothing_is_stored_and_capture_still_works(mar
     assert "OK" in run.stderr
     assert rows(url, "SHOW TABLES") == []
     mariadb_server.drop_database(url)
+
+
+def test_a_script_in_a_project_is_named_after_it(tmp_path):
+    site = Site(tmp_path / "site")
+
+    run = site.run("-c", f"{AUTO}\nfrom e2edebug import workflow\nwith workflow('report'): pass")
+
+    assert "recording site_project into" in run.stderr
+    url = f"sqlite:///{site.folder / 'e2edebug.sqlite3'}"
+    assert rows(url, "SELECT service FROM debugging_workflow_session") == [("site_project",)]
+
+
+@pytest.mark.parametrize(
+    ("sampler", "argument", "said"),
+    [
+        ("traceidratio", "0.25", "TraceIdRatioBased{0.25} decides which traces are kept"),
+        ("always_on", "", "; every trace is kept"),
+        ("sometimes", "", "; every trace is kept"),
+    ],
+)
+def test_the_start_says_which_traces_are_kept(sampler, argument, said, tmp_path):
+    site = Site(tmp_path / "site")
+
+    run = site.run("-c", AUTO, environ={"OTEL_TRACES_SAMPLER": sampler, "OTEL_TRACES_SAMPLER_ARG": argument})
+
+    assert said in run.stderr
+
+
+def test_a_password_with_an_at_sign_is_never_shown(tmp_path):
+    site = Site(tmp_path / "site")
+    code = f"{AUTO}\nimport e2edebug\nfrom e2edebug import workflow\nwith workflow('x'): pass\ne2edebug.flush(1)\nprint(e2edebug.stats())"
+
+    run = site.run("-c", code, environ={"E2EDEBUG_DATABASE_URL": "mysql+pymysql://joe:p@sesame@127.0.0.1:1/x"})
+
+    assert "sesame" not in run.stdout + run.stderr
+    assert "write it as %40" in run.stdout
