@@ -8,6 +8,7 @@ import re
 from typing import Final
 
 from e2edebug.policy.secret_text import mask_secrets
+from e2edebug.policy.server_messages import driver_messages
 from e2edebug.policy.sql_text import mask_literals
 
 
@@ -53,6 +54,17 @@ def _masked_blocks(stack: str) -> list[str]:
 
 def _mask_values(text: str) -> str:
     text = _mask_embedded_sql(text)
+    pieces: list[str] = []
+    position = 0
+    for message in driver_messages(text):
+        pieces += (_mask_unknown_values(text[position : message.start]), message.shown)
+        position = message.end
+    pieces.append(_mask_unknown_values(text[position:]))
+    return "".join(pieces)
+
+
+def _mask_unknown_values(text: str) -> str:
+    """Mask by looks: what is quoted is a value, unless a word before it says that it is a name."""
     for start, end in _VALUE_BETWEEN:
         if start in text:
             text = _mask_between(text, start, end)
@@ -124,10 +136,12 @@ _COMMENT: Final = re.compile(r"/\*[\s\S]*?(?:\*/|\Z)|(?<=\s)-- [^\n]*+")
 
 # A quoted word after one of these is a name, not a value: kept. What a value can hold is skipped possessively.
 _QUOTED: Final = re.compile(
-    r"(\b(?:key|column|table|database|index|constraint|view|function|procedure|field|user|in|host|variable|engine|File)"
+    r"((?i:\b(?:key|column|table|database|index|constraint|view|function|procedure|field|user|in|host|variable|engine|file))"
     r" '[\w.$ @%<>-]{1,130}'(?:@'[\w.%-]{0,130}')?"
     # `(1205, 'Lock wait timeout exceeded; …')`: Python quotes a driver's message so when it quotes no value itself.
-    r"|(?:\A|(?<=Error: )|(?<=Error\) ))\(\d{4}, '[^'\"\\\n]{1,200}'\))"
+    r"|(?:\A|(?<=Error: )|(?<=Error\) ))\(\d{4}, '[^'\"\\\n]{1,200}'\)"
+    # The apostrophe of `doesn't` opens nothing.
+    r"|(?<=n)'(?=t\b))"
     r"|'(?:[^'\\]|\\.|'')*+(?:'|\Z)"
 )
 # MySQL takes "x" for a literal; PostgreSQL, for which it is a name, writes none of these before it in its messages.
