@@ -14,8 +14,8 @@ from e2edebug.cli.record_json import as_json, to_text
 from e2edebug.cli.session_lines import session_heading
 from e2edebug.cli.step_tree import build_tree, fold, prune, walk
 from e2edebug.cli.store import settings_of, store_to_read
-from e2edebug.cli.terminal import Line, Piece, Terminal
-from e2edebug.cli.tree_lines import TreeView, error_lines, tree_lines
+from e2edebug.cli.terminal import Line, Piece, Terminal, inert
+from e2edebug.cli.tree_lines import TreeView, error_lines, stack_lines, tree_lines
 from e2edebug_schema.queries.errors import Error, errors_of
 from e2edebug_schema.queries.sessions import Session, find_session
 from e2edebug_schema.queries.steps import MOST_STEPS, Step, steps_of
@@ -39,6 +39,7 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
     parser.add_argument("id", help="correlation id or trace id; its beginning is enough where no other has it")
     parser.add_argument("--all", action="store_true", help="every step, nothing folded")
     parser.add_argument("--sql", action="store_true", help="whole statements")
+    parser.add_argument("--stack", action="store_true", help="the stack trace of every error, below the tree")
     parser.add_argument("--json", action="store_true", help="print JSON: the session, every step and every error")
     parser.set_defaults(run=run)
 
@@ -57,6 +58,11 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     terminal.show(session_heading(session, is_unicode=terminal.is_unicode))
     terminal.say()
     terminal.show(workflow_lines(session, steps, errors, view, everything=arguments.all))
+    if arguments.stack:
+        terminal.show(stack_lines(errors, view) if errors else [[], [Piece("no errors are stored", "quiet")]])
+    elif any(error.stack_trace.strip() for error in errors):
+        terminal.say()
+        terminal.say(f"the stack traces: e2edebug show {inert(session.correlation_id)} --stack", "quiet")
     return ExitCode.OK
 
 

@@ -13,6 +13,7 @@ from typing import Final
 
 from e2edebug.cli.glyphs import Glyphs, glyphs_of
 from e2edebug.cli.quantities import counted
+from e2edebug.cli.stack_location import stack_location
 from e2edebug.cli.step_labels import label, location
 from e2edebug.cli.step_tree import Node, StepError, TraceStep, walk
 from e2edebug.cli.terminal import Line, Piece, cell_width, cut, inert, padded, wrapped
@@ -22,6 +23,7 @@ _DURATION_WIDTH: Final = 8
 _LAYER_WIDTH: Final = 8
 _ERROR_LINES: Final = 4
 _LONGEST_ERROR: Final = 2_000
+_DEEPEST_STACK: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +70,20 @@ def tree_lines(roots: Sequence[Node], view: TreeView) -> Iterator[Line]:
 def error_lines(errors: Sequence[StepError], view: TreeView) -> Iterator[Line]:
     """Yield errors that stand at no step."""
     for error in errors:
-        for text in _error_text(error, view.width - 4, view.glyphs):
-            yield [Piece("  "), Piece(text, "error")]
+        came_from = inert(stack_location(error.stack_trace))
+        for line in _error(error, came_from, view.width - 4, view.glyphs):
+            yield [Piece("  "), *line]
+
+
+def stack_lines(errors: Sequence[StepError], view: TreeView) -> Iterator[Line]:
+    """Yield the stored stack trace of each error, line by line and uncut."""
+    for error in errors:
+        yield []
+        yield from ([Piece(text, "error")] for text in _error_text(error, view.width, view.glyphs))
+        stack = error.stack_trace.rstrip().split("\n") if error.stack_trace.strip() else ["no stack trace is stored"]
+        for text in stack:
+            indent = len(text) - len(text.lstrip(" "))
+            yield [Piece("  " + " " * min(indent, _DEEPEST_STACK)), Piece(inert(text), "quiet")]
 
 
 def _trace_heading(trace_id: str, first: TraceStep, began: datetime, view: TreeView) -> Iterator[Line]:
@@ -144,20 +158,24 @@ def _node(node: Node, branch: str, inner: str, scale: TimeScale, view: TreeView)
         else [[piece] for piece in _wrapped_label(pieces, room - max(len(inner) - len(branch), 0))]
     )
     shown, used = _fitted(texts[0], room, glyphs.ellipsis)
-    came_from = location(step)
+    failed_at = location(step)
+    # Said once: behind the error where there is one, because that is the line which one looks for.
+    came_from = "" if node.errors else failed_at
     stands_behind = bool(came_from) and len(texts) == 1 and used + 2 + cell_width(came_from) <= room
     behind = [Piece(f"  {came_from}", "quiet")] if stands_behind else []
     yield head + shown + notes + behind
-    below: list[Piece] = [text[0] for text in texts[1:]]
+    below: list[Line] = list(texts[1:])
+    width_below = view.text_width - len(inner)
     if came_from and not stands_behind:
-        below.append(Piece(_fitted_location(came_from, view.text_width - len(inner), glyphs), "quiet"))
-    for error in node.errors:
-        below += [Piece(text, "error") for text in _error_text(error, view.text_width - len(inner), glyphs)]
+        below.append([Piece(_fitted_location(came_from, width_below, glyphs), "quiet")])
+    for at, error in enumerate(node.errors):
+        # The step's place is that of its first error; the others have their stacks.
+        place = (failed_at if at == 0 else "") or inert(stack_location(error.stack_trace))
+        below += _error(error, place, width_below, glyphs)
     if not node.errors and step.status == "failed" and step.status_message and not _fails_inside(node):
-        message = _message(step.status_message, view.text_width - len(inner), glyphs)
-        below += [Piece(text, "error") for text in message]
-    for piece in below:
-        yield [Piece(margin), Piece(inner, "quiet"), piece]
+        below += [[Piece(text, "error")] for text in _message(step.status_message, width_below, glyphs)]
+    for line in below:
+        yield [Piece(margin), Piece(inner, "quiet"), *line]
 
 
 def _notes(node: Node, glyphs: Glyphs) -> Iterator[Piece]:
@@ -201,6 +219,18 @@ def _fitted_location(text: str, width: int, glyphs: Glyphs) -> str:
 def _wrapped_label(pieces: Line, room: int) -> list[Piece]:
     text = "".join(piece.text for piece in pieces)
     return [Piece(part) for part in wrapped(text, max(room, 20))] or [Piece("")]
+
+
+def _error(error: StepError, place: str, width: int, glyphs: Glyphs) -> list[Line]:
+    """The message, and where in the code it came from: behind it if there is room, else below it."""
+    lines: list[Line] = [[Piece(text, "error")] for text in _error_text(error, width, glyphs)]
+    if not place:
+        return lines
+    if cell_width(lines[-1][0].text) + 2 + cell_width(place) <= width:
+        lines[-1].append(Piece(f"  {place}", "quiet"))
+    else:
+        lines.append([Piece("  "), Piece(_fitted_location(place, width - 2, glyphs), "quiet")])
+    return lines
 
 
 def _error_text(error: StepError, width: int, glyphs: Glyphs) -> list[str]:

@@ -37,6 +37,7 @@ class MadeError:
     span_id: str | None
     error_type: str
     error_message: str = ""
+    stack_trace: str = ""
 
 
 def step(

@@ -108,7 +108,6 @@ def store_session(
                     correlation_id=correlation_id,
                     timestamp=start_time + timedelta(milliseconds=number),
                     layer="api",
-                    stack_trace="",
                     fingerprint="0" * 32,
                     metadata="{}",
                     **asdict(error),

@@ -38,9 +38,9 @@ trace id        3f2a8c1e000040008000000000000001
 ━━━━━━━━━━━━             1.00 s api      ├ CartService.price
 ━━━━━━━━━━━━             740 ms database │ └ SELECT id, name, price FROM shop_product WHERE id = ? {TIMES} 37
                                          │     shop/serializers.py:41 in get_price
-            ━━━━━━━━━╸   800 ms external ├ payments.local POST /charge ✗  shop/payment.py:33 in charge
+            ━━━━━━━━━╸   800 ms external ├ payments.local POST /charge ✗
                                          │   ✗ requests.exceptions.ReadTimeout: payments.local: read timed out after 0.8
-                                         │     s
+                                         │     s  shop/payment.py:33 in charge
                      ╺   200 µs cache    └ default.set
 """
     )
@@ -111,12 +111,45 @@ def test_errors_without_a_step_and_workflows_without_steps_are_shown(
     assert "✗ ValueError: no step of mine" in outcome.out
 
 
+STACK = """Traceback (most recent call last):
+  File "/srv/shop/library/views.py", line 24, in boom
+    book.\x1b[31mtitle
+AttributeError: 'Book' object has no attribute 'x'
+"""
+
+
+def test_stack_traces_are_below_the_tree_on_demand_and_pointed_to_otherwise(
+    engine: sa.Engine, store_url: str, e2edebug: CommandLine
+) -> None:
+    steps = [request("1" * 16, path="/book/", trace_id="7" * 32, status="failed")]
+    store_session(engine, "with-stack", steps, [MadeError("7" * 32, "1" * 16, "AttributeError", "no x", STACK)])
+    store_session(engine, "without-errors", steps[:0])
+
+    asked = e2edebug("show", "with-stack", "--stack", "--database", store_url)
+    unasked = e2edebug("show", "with-stack", "--database", store_url)
+    none = e2edebug("show", "without-errors", "--stack", "--database", store_url)
+
+    assert asked.out.endswith(
+        """
+✗ AttributeError: no x
+  Traceback (most recent call last):
+    File "/srv/shop/library/views.py", line 24, in boom
+      book.\\x1b[31mtitle
+  AttributeError: 'Book' object has no attribute 'x'
+"""
+    )
+    assert "Traceback" not in unasked.out
+    assert "✗ AttributeError: no x  shop/library/views.py:24 in boom\n" in unasked.out
+    assert unasked.out.endswith("\nthe stack traces: e2edebug show with-stack --stack\n")
+    assert none.out.endswith("\nno errors are stored\n")
+
+
 def test_hostile_text_in_the_store_reaches_the_terminal_escaped(
     engine: sa.Engine, store_url: str, e2edebug: CommandLine
 ) -> None:
     evil = "\x1b]0;owned\x07\x1b[2J[red]"
     steps = [request("1" * 16, path=f"/{evil}", trace_id="7" * 32), query("2" * 16, "1" * 16, evil, trace_id="7" * 32)]
-    errors = [MadeError("7" * 32, "1" * 16, f"Error{evil}", f"{evil}\n" * 5)]
+    errors = [MadeError("7" * 32, "1" * 16, f"Error{evil}", f"{evil}\n" * 5, f'  File "{evil}", line 1, in {evil}\n')]
     store_session(
         engine, "evil-one", steps, errors, root_operation=evil, workflow_type=evil, user_label=evil, service=evil
     )
@@ -124,6 +157,7 @@ def test_hostile_text_in_the_store_reaches_the_terminal_escaped(
     shown = [
         e2edebug("show", "evil-one", "--database", store_url).out,
         e2edebug("show", "evil-one", "--sql", "--database", store_url).out,
+        e2edebug("show", "evil-one", "--stack", "--database", store_url).out,
         e2edebug("show", "evil-one", "--json", "--database", store_url).out,
         e2edebug("sessions", "--database", store_url).out,
     ]

@@ -38,9 +38,9 @@ def test_a_failed_checkout_on_80_columns() -> None:
 ━━━━━━╸        740 ms database │ └ SELECT id, name, price FROM shop_produc… {TIMES} 37
                                │     shop/serializers.py:41 in get_price
       ╺━━━━━   800 ms external ├ payments.local POST /charge ✗
-                               │   shop/payment.py:33 in charge
                                │   ✗ requests.exceptions.ReadTimeout:
                                │     payments.local: read timed out after 0.8 s
+                               │     shop/payment.py:33 in charge
            ╺   200 µs cache    └ default.set
 """
     )  # the sign for "times" is what is meant
@@ -56,9 +56,9 @@ def test_a_failed_checkout_on_120_columns() -> None:
 ━━━━━━━━━━━━             1.00 s api      ├ CartService.price
 ━━━━━━━━━━━━             740 ms database │ └ SELECT id, name, price FROM shop_product WHERE id = ? {TIMES} 37
                                          │     shop/serializers.py:41 in get_price
-            ━━━━━━━━━╸   800 ms external ├ payments.local POST /charge ✗  shop/payment.py:33 in charge
+            ━━━━━━━━━╸   800 ms external ├ payments.local POST /charge ✗
                                          │   ✗ requests.exceptions.ReadTimeout: payments.local: read timed out after 0.8
-                                         │     s
+                                         │     s  shop/payment.py:33 in charge
                      ╺   200 µs cache    └ default.set
 """
     )  # the sign for "times" is what is meant
@@ -78,10 +78,9 @@ def test_a_terminal_without_unicode_gets_ascii() -> None:
 ======-        740 ms database |  `- SELECT id, name, price FROM shop_pr... x 37
                                |        shop/serializers.py:41 in get_price
       -=====   800 ms external |- payments.local POST /charge !
-                               |     shop/payment.py:33 in charge
                                |     ! requests.exceptions.ReadTimeout:
                                |       payments.local: read timed out after 0.8
-                               |       s
+                               |       s  shop/payment.py:33 in charge
            -   200 us cache    `- default.set
 """
     )
@@ -132,6 +131,31 @@ def test_a_failure_is_explained_where_it_happened_and_not_again_above() -> None:
     ]
 
     assert drawn(steps).count("boom") == 1
+
+
+def test_an_error_says_the_line_of_code_that_it_came_from() -> None:
+    stack = 'Traceback (most recent call last):\n  File "library/views.py", line 24, in boom\n    book.x\n'
+    steps = [
+        request("r", path="/a/", status="failed"),
+        request("s", path="/b/", status="failed", at_ms=5, code_location="library/api.py:7 in library.api.get"),
+    ]
+    errors = [
+        MadeError("t1", "r", "KeyError", "'x'", stack), MadeError("t1", "s", "KeyError", "'y'", stack),
+        MadeError("t1", "s", "KeyError", "'z'", stack), MadeError("t1", "r", "KeyError", "a" * 20, stack),
+    ]  # fmt: skip
+
+    assert (
+        drawn(steps, errors)
+        == """
+━━             1.0 ms api      GET /a/ 200 ✗
+                                 ✗ KeyError: 'x'  library/views.py:24 in boom
+                                 ✗ KeyError: aaaaaaaaaaaaaaaaaaaa
+                                   library/views.py:24 in boom
+          ━━   1.0 ms api      GET /b/ 200 ✗
+                                 ✗ KeyError: 'y'  library/api.py:7 in get
+                                 ✗ KeyError: 'z'  library/views.py:24 in boom
+"""
+    )
 
 
 def test_whole_statements_are_wrapped_below_each_other() -> None:
