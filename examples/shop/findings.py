@@ -8,6 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Engine
 
+import next_commands
 from e2edebug_schema.queries.errors import ErrorFilter, list_errors
 from e2edebug_schema.queries.sessions import Session, SessionFilter, list_sessions
 from e2edebug_schema.queries.statistics import (
@@ -17,6 +18,7 @@ from e2edebug_schema.queries.statistics import (
     slowest_statements,
 )
 from e2edebug_schema.queries.steps import Step, steps_of
+from terminal import counted
 
 WIDTH = 80
 MOST_SESSIONS = 200
@@ -57,28 +59,32 @@ def endpoints(engine: Engine, *, since: datetime, how_many: int = 5) -> Iterator
     for endpoint in slowest_endpoints(engine, since=since, limit=how_many):
         failed = f", {endpoint.failed} failed" if endpoint.failed else ""
         name = f"{endpoint.component} {endpoint.operation}"
-        yield f"{endpoint.p95_ms:>7,.0f} ms  {name:<30} {endpoint.count:>5} requests{failed}"
+        noun = "request" if endpoint.count == 1 else "requests"
+        yield f"{endpoint.p95_ms:>7,.0f} ms  {name:<30} {endpoint.count:>5} {noun}{failed}"
 
 
 def repetitions(engine: Engine, *, since: datetime, how_many: int = 3) -> Iterator[str]:
     """Say which statement ran again and again within one request, and from which line."""
     for statement in repeated_statements(engine, since=since, limit=how_many):
-        yield f"{statement.most_repeats} times in one request, in {statement.sessions} requests:"
-        yield from _indented(_brief(statement.statement), 4, lines=2)
-        lines = {
-            step.code_location
+        requests = counted(statement.sessions, "request")
+        yield f"{counted(statement.most_repeats, 'time')} in one request, in {requests}:"
+        runs = [
+            step
             for step in steps_of(engine, statement.worst_correlation_id)
-            if step.statement_digest == statement.digest and step.code_location
-        }
-        for line in sorted(lines):
+            if step.statement_digest == statement.digest
+        ]
+        # A session holds the beginning of the statement, which may end among its columns; a step holds all of it.
+        whole = next((step.statement for step in runs if step.statement), statement.statement)
+        yield from _indented(_brief(whole), 4, lines=2)
+        for line in sorted({step.code_location for step in runs if step.code_location}):
             yield f"    from {_without_module(line)}"
-        yield f"    see  e2edebug show {statement.worst_correlation_id}"
+        yield f"    {next_commands.show(statement.worst_correlation_id)}"
 
 
 def statements(engine: Engine, *, since: datetime, how_many: int = 4) -> Iterator[str]:
     """Say which statements took the most time."""
     for statement in slowest_statements(engine, since=since, limit=how_many):
-        times = f"{statement.total_ms:,.0f} ms in {statement.count:,} runs, slowest {statement.max_ms:,.1f} ms"
+        times = f"{statement.total_ms:,.0f} ms in {counted(statement.count, 'run')}, slowest {statement.max_ms:,.1f} ms"
         yield f"{times}, {statement.component}"
         yield from _indented(_brief(statement.statement), 4, lines=1)
         if statement.code_location:
@@ -97,7 +103,7 @@ def errors(engine: Engine, *, since: datetime, how_many: int = 6) -> Iterator[st
 
 def _brief(statement: str) -> str:
     """Return a statement without the columns that it selects and the quotes around its names."""
-    return re.sub(r"^SELECT (DISTINCT )?.*? FROM", r"SELECT \1... FROM", re.sub(r'["`]', "", statement), count=1)
+    return re.sub(r"^SELECT (DISTINCT )?.*? FROM", r"SELECT \1… FROM", re.sub(r'["`]', "", statement), count=1)
 
 
 def _without_module(location: str) -> str:
@@ -114,5 +120,5 @@ def _indented(text: str, indent: int, *, lines: int = 3, hang: int = 4) -> list[
         initial_indent=" " * indent,
         subsequent_indent=" " * (indent + hang),
         max_lines=lines,
-        placeholder=" ...",
+        placeholder=" …",
     )

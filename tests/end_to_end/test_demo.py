@@ -54,6 +54,29 @@ def test_the_demo_says_what_broke_and_leaves_nothing_running(work_folder: Path) 
     assert "serializers.py:" in said
     assert "payment-provider" in said.partition("The worst checkout")[2]
     assert processes_of(work_folder) == []
+    by_chapter = [int(count) for count in re.findall(r"(\d+) requests +\d+ failed$", said, re.MULTILINE)]
+    assert f"  {sum(by_chapter):,} requests answered, all of them stored." in said
+    assert "health" not in said
+    assert not re.search(r"\b1 (requests|runs|times)\b", said), said
+    assert "SELECT ..." not in said
+    (export, *_), (show, *_) = (
+        re.findall(rf"^ +({word}\S* .*)$", said, re.MULTILINE) for word in ("export", r"\S+/e2e")
+    )
+    assert said.index(export) < said.index(show)
+    pasted = subprocess.run(
+        ["sh", "-c", f"{export}\n{show}"], env=demo_environment(), capture_output=True, text=True, check=False
+    )
+    assert (pasted.returncode, pasted.stderr) == (0, "")
+
+
+def test_the_first_line_is_printed_before_anything_slow_is_loaded() -> None:
+    """On a machine that has just installed everything SQLAlchemy alone takes a second."""
+    loaded = f"import sys; sys.path.insert(0, {str(SHOP)!r}); import demo; print(*sys.modules)"
+
+    modules = subprocess.run([sys.executable, "-c", loaded], capture_output=True, text=True, check=True).stdout.split()
+
+    assert "demo" in modules
+    assert {"sqlalchemy", "django", "demonstration"}.isdisjoint(modules)
 
 
 def test_ctrl_c_ends_the_demo_and_all_that_it_started(work_folder: Path) -> None:
