@@ -19,6 +19,7 @@ from e2edebug_exporters.rows import StepRow
 from e2edebug_exporters.sanitize import ROOM_FOR_SECRETS, Sanitizer, cut, cut_mark
 from e2edebug_exporters.session_facts import SessionReader, tells_of_workflow
 from e2edebug_exporters.span_reading import SpanIndex, raw_attributes
+from e2edebug_exporters.stack_location import location_of_exception
 from e2edebug_exporters.step_naming import code_location_of, component_of, operation_of
 from e2edebug_exporters.time_text import EARLIEST, END_OF_TIME_UNIX_NS, is_storable, time_text, time_texts
 
@@ -130,7 +131,7 @@ class StepMapper:
             self._status_message(description) if description else "",
             text,
             digest,
-            self._code_location(facts),
+            self._code_location(span, facts),
             self._metadata.of_span(span, facts, parts),
             session_facts,
         )
@@ -255,8 +256,11 @@ class StepMapper:
             return digest
         return None
 
-    def _code_location(self, facts: Facts) -> str | None:
+    def _code_location(self, span: ReadableSpan, facts: Facts) -> str | None:
         location = code_location_of(facts)
+        if location is None:
+            # Not span.events: a copy of what nearly every span has none of.
+            location = location_of_exception(span._events) if span._events else None
         if location is None:
             return None
         return self._locations.get(location) or self._texts.name(location, self._limits["code_location"])

@@ -1,6 +1,7 @@
 """Exceptions on spans and in logs become errors: one for all copies, grouped, with their request."""
 
 import json
+import traceback
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -94,6 +95,10 @@ def test_one_exception_on_three_spans_and_in_the_log_is_one_error(rows_of: RowsO
     assert (logged.event_key, logged.fingerprint) == (errors[0].event_key, errors[0].fingerprint)
 
 
+def line_that_raised(error: BaseException) -> int | None:
+    return traceback.extract_tb(error.__traceback__)[-1].lineno
+
+
 def test_an_error_is_a_whole_row(rows_of: RowsOf) -> None:
     error = chained()
     request = make_span(
@@ -144,7 +149,10 @@ def test_an_error_is_a_whole_row(rows_of: RowsOf) -> None:
         ip_address=None,
         service="shop",
         service_release="1.4.2",
-        metadata='{"operation":"price","service.instance.id":"test-instance"}',
+        metadata=(
+            f'{{"code.location":"tests/exporters/mapping/test_errors.py:{line_that_raised(error)} in chained",'
+            '"operation":"price","service.instance.id":"test-instance"}'
+        ),
         group_title="ValueError: no price",
     )
     assert "KeyError: 'sku'" in row.stack_trace
