@@ -6,7 +6,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
-from e2edebug_schema.queries.sessions import Session, SessionFilter, find_session, list_sessions
+from e2edebug_schema.queries.sessions import (
+    Session,
+    SessionFilter,
+    find_session,
+    list_sessions,
+    sessions_of_steps,
+    sessions_with_prefix,
+    sessions_within,
+)
 
 
 def test_a_session_is_read_as_it_was_stored(engine: sa.Engine, rows: Any) -> None:
@@ -111,3 +119,46 @@ def test_metadata_written_by_hand_does_not_hide_the_session(engine: sa.Engine, r
 
     assert found is not None
     assert found.metadata == {"text": "{oops"}
+
+
+def test_the_sessions_that_share_a_beginning_are_listed_by_id(engine: sa.Engine, rows: Any) -> None:
+    for number in (3, 1, 2):
+        rows.session(f"checkout-{number}")
+    rows.session("checkout_4")
+
+    found = {
+        prefix: [one.correlation_id for one in sessions_with_prefix(engine, prefix, limit=2)]
+        for prefix in (" checkout-", "checkout_", "check", "checkout%", "checkout-é")
+    }
+
+    assert found == {
+        " checkout-": ["checkout-1", "checkout-2"], "checkout_": ["checkout_4"], "check": [], "checkout%": [],
+        "checkout-é": [],
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("status", ["completed", "in_progress"])
+def test_the_sessions_started_within_another_are_found_in_order(engine: sa.Engine, rows: Any, status: str) -> None:
+    rows.session("outer", duration_ms=100, status=status)
+    rows.session("second", at_ms=50, parent_correlation_id="outer")
+    rows.session("first", at_ms=10, parent_correlation_id="outer")
+    rows.session("of-another", at_ms=20, parent_correlation_id="other")
+    rows.session("none", at_ms=20)
+    outer = find_session(engine, "outer")
+    assert outer is not None
+
+    found = sessions_within(engine, outer)
+
+    assert [one.correlation_id for one in found] == ["first", "second"]
+
+
+def test_the_session_of_a_step_is_found_by_its_trace_and_span(engine: sa.Engine, rows: Any) -> None:
+    rows.session("outer")
+    rows.step("outer", trace_id="a" * 32, span_id="1" * 16)
+    rows.step("outer", trace_id="b" * 32, span_id="2" * 16)
+    rows.step("without-session", trace_id="a" * 32, span_id="3" * 16)
+
+    found = sessions_of_steps(engine, "a" * 32, {"1" * 16, "2" * 16, "3" * 16, "4" * 16})
+
+    assert {span_id: one.correlation_id for span_id, one in found.items()} == {"1" * 16: "outer"}
+    assert sessions_of_steps(engine, "a" * 32, []) == {}

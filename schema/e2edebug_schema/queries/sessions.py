@@ -1,8 +1,9 @@
 """Workflow sessions: the list, and one of them by whatever id a person has at hand."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select
@@ -11,6 +12,7 @@ from e2edebug_schema.queries.reading import Source, columns_of, equals, reading,
 from e2edebug_schema.tables import trace_step, workflow_session
 
 SHORTEST_PREFIX: Final = 6
+LONGEST_RUN: Final = timedelta(days=1)
 _TRACE_ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -112,6 +114,56 @@ def find_session(source: Source, reference: str) -> Session | None:
         )
 
 
+def sessions_with_prefix(source: Source, prefix: str, *, limit: int = 10) -> list[Session]:
+    """Return the first *limit* sessions, by id, whose correlation id begins with *prefix*; none for a short prefix."""
+    condition = _begins_with(prefix.strip())
+    if condition is None:
+        return []
+    query = (
+        select(*columns_of(workflow_session, Session))
+        .where(condition)
+        .order_by(workflow_session.c.correlation_id)
+        .limit(limit)
+    )
+    with reading(source) as connection:
+        return [to_record(Session, row) for row in connection.execute(query)]
+
+
+def sessions_within(source: Source, session: Session, *, limit: int = 50) -> list[Session]:
+    """Return the sessions that were started while *session* ran and name it as their parent, in order of start."""
+    columns = workflow_session.c
+    # No index holds the parents; the time of the outer session, in which the inner ones began, is a short range of one.
+    last = session.end_time if session.end_time is not None and session.status in ("completed", "failed") else None
+    query = (
+        select(*columns_of(workflow_session, Session))
+        .where(
+            columns.parent_correlation_id == session.correlation_id,
+            columns.correlation_id != session.correlation_id,
+            columns.start_time >= session.start_time,
+            columns.start_time <= (last or session.start_time + LONGEST_RUN),
+        )
+        .order_by(columns.start_time, columns.id)
+        .limit(limit)
+    )
+    with reading(source) as connection:
+        return [to_record(Session, row) for row in connection.execute(query)]
+
+
+def sessions_of_steps(source: Source, trace_id: str, span_ids: Collection[str]) -> dict[str, Session]:
+    """Return the session that each of these steps of one trace belongs to, by span id; steps not stored are left out."""
+    if not span_ids:
+        return {}
+    query = select(trace_step.c.span_id, trace_step.c.correlation_id).where(
+        equals(trace_step.c.trace_id, trace_id), trace_step.c.span_id.in_(sorted(span_ids))
+    )
+    with reading(source) as connection:
+        owners = {row.span_id: row.correlation_id for row in connection.execute(query)}
+        ids = sorted(set(owners.values()))
+        sessions = select(*columns_of(workflow_session, Session)).where(workflow_session.c.correlation_id.in_(ids))
+        found = {row.correlation_id: to_record(Session, row) for row in connection.execute(sessions)}
+    return {span_id: found[owner] for span_id, owner in owners.items() if owner in found}
+
+
 def _conditions(filters: SessionFilter) -> list[ColumnElement[bool]]:
     columns = workflow_session.c
     conditions: list[ColumnElement[bool]] = []
@@ -149,6 +201,11 @@ def _by_trace(connection: Connection, trace_id: str) -> Session | None:
 
 
 def _by_prefix(connection: Connection, prefix: str) -> Session | None:
+    condition = _begins_with(prefix)
+    return None if condition is None else _one(connection, condition)
+
+
+def _begins_with(prefix: str) -> ColumnElement[bool] | None:
     if len(prefix) < SHORTEST_PREFIX or not prefix.isascii():
         return None
-    return _one(connection, workflow_session.c.correlation_id.startswith(prefix, autoescape=True))
+    return workflow_session.c.correlation_id.startswith(prefix, autoescape=True)
