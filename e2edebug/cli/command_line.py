@@ -41,6 +41,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return int(ExitCode.BAD_USAGE)
     except CommandError as error:
         _complain(str(error))
+        for detail in error.details:
+            print(f"  {inert(detail)}", file=sys.stderr)  # noqa: T201  # as in _complain()
         return int(error.code)
     except KeyboardInterrupt:
         return _INTERRUPTED

@@ -1,5 +1,6 @@
-"""What a command's exit code says, and the failures that people are told about in one line."""
+"""What a command's exit code says, and the failures that people are told about in one line, or a line and a list."""
 
+from collections.abc import Sequence
 from enum import IntEnum
 
 
@@ -19,6 +20,11 @@ class CommandError(Exception):
     """An expected failure: its text is for stderr, its code for the shell. No traceback belongs to it."""
 
     code = ExitCode.FOUND_PROBLEM
+
+    def __init__(self, text: str, details: Sequence[str] = ()) -> None:
+        super().__init__(text)
+        self.details = tuple(details)
+        """Lines below the text: what one can choose from."""
 
 
 class UsageError(CommandError):

@@ -2,26 +2,41 @@
 
 import argparse
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
+from itertools import islice
 from typing import Any, Final
 
 from sqlalchemy import Engine
 
 from e2edebug.cli.database_option import add_database_option
 from e2edebug.cli.exit_codes import CommandError, ExitCode
-from e2edebug.cli.quantities import counted
+from e2edebug.cli.quantities import counted, local_time, zone_name
 from e2edebug.cli.record_json import as_json, to_text
-from e2edebug.cli.session_lines import session_heading
+from e2edebug.cli.session_lines import STATUS_STYLES, session_heading
 from e2edebug.cli.step_tree import build_tree, fold, prune, walk
 from e2edebug.cli.store import settings_of, store_to_read
 from e2edebug.cli.terminal import Line, Piece, Terminal, inert
 from e2edebug.cli.tree_lines import TreeView, error_lines, stack_lines, tree_lines
 from e2edebug_schema.queries.errors import Error, errors_of
-from e2edebug_schema.queries.sessions import Session, find_session
+from e2edebug_schema.queries.sessions import (
+    SHORTEST_PREFIX,
+    Session,
+    find_session,
+    sessions_of_steps,
+    sessions_with_prefix,
+    sessions_within,
+)
 from e2edebug_schema.queries.steps import MOST_STEPS, Step, steps_of
 
 MOST_NODES: Final = 200
 """What one looks through on a terminal; --all shows everything."""
+MOST_WITHIN: Final = 20
+MOST_CANDIDATES: Final = 10
+MOST_ORPHANS: Final = 1_000
+MOST_TRACES: Final = 50
+
+SpanKey = tuple[str, str]
+"""Trace id and span id."""
 
 _HEXADECIMAL = re.compile(r"[0-9a-f]{8,32}")
 _UUID_PARTS: Final = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
@@ -50,14 +65,17 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         session = _session(store.engine, arguments.id)
         steps = steps_of(store.engine, session.correlation_id)
         errors = errors_of(store.engine, session.correlation_id)
+        within = sessions_within(store.engine, session, limit=MOST_WITHIN + 1)
+        parents = _parents_elsewhere(store.engine, steps)
     terminal = Terminal()
     if arguments.json:
-        terminal.say(to_text(_as_json(session, steps, errors)))
+        terminal.say(to_text(_as_json(session, steps, errors, within)))
         return ExitCode.OK
     view = TreeView(terminal.width, terminal.is_unicode, whole_statements=arguments.sql)
     terminal.show(session_heading(session, is_unicode=terminal.is_unicode))
     terminal.say()
-    terminal.show(workflow_lines(session, steps, errors, view, everything=arguments.all))
+    terminal.show(workflow_lines(session, steps, errors, view, everything=arguments.all, parents=parents))
+    terminal.show(_lines_within(within, view))
     if arguments.stack:
         terminal.show(stack_lines(errors, view) if errors else [[], [Piece("no errors are stored", "quiet")]])
     elif any(error.stack_trace.strip() for error in errors):
@@ -67,12 +85,25 @@ def run(arguments: argparse.Namespace) -> ExitCode:
 
 
 def workflow_lines(
-    session: Session, steps: Sequence[Step], errors: Sequence[Error], view: TreeView, *, everything: bool = False
+    session: Session,
+    steps: Sequence[Step],
+    errors: Sequence[Error],
+    view: TreeView,
+    *,
+    everything: bool = False,
+    parents: Mapping[SpanKey, Session] | None = None,
 ) -> Iterator[Line]:
-    """Yield the tree of *steps* with *errors* in place, and what was left out of it."""
+    """Yield the tree of *steps* with *errors* in place, and what was left out of it.
+
+    parents: the sessions of steps that are not among *steps*, and one of these was started by.
+    """
     if not steps:
         yield [Piece("no steps are stored: they were not sampled, have not arrived, or are past their time", "quiet")]
     roots, homeless = build_tree(steps, errors)
+    for root in roots:
+        outer = (parents or {}).get((root.first.trace_id, root.first.parent_span_id or ""))
+        if outer is not None and outer.correlation_id != session.correlation_id:
+            root.inside = f"within {outer.workflow_type} {outer.correlation_id}"
     if not everything:
         roots = prune(fold(roots), limit=MOST_NODES)
     yield from tree_lines(roots, view)
@@ -95,11 +126,65 @@ def _session(engine: Engine, reference: str) -> Session:
     if found is None and (as_uuid := _uuid_beginning(reference)) is not None:
         found = find_session(engine, as_uuid)
     if found is None:
-        raise CommandError(
-            f"no session has the id {reference!r}, or several begin with it; "
-            "give a whole correlation id or trace id, or at least its first 6 characters (e2edebug sessions lists them)"
-        )
+        raise _nothing_found(engine, reference)
     return found
+
+
+def _nothing_found(engine: Engine, reference: str) -> CommandError:
+    candidates = sessions_with_prefix(engine, reference, limit=MOST_CANDIDATES + 1)
+    if not candidates and (as_uuid := _uuid_beginning(reference)) is not None:
+        candidates = sessions_with_prefix(engine, as_uuid, limit=MOST_CANDIDATES + 1)
+    if candidates:
+        how_many = f"{len(candidates)}" if len(candidates) <= MOST_CANDIDATES else f"more than {MOST_CANDIDATES}"
+        return CommandError(
+            f"{how_many} sessions have an id that begins with {reference!r}; give more of it",
+            [_candidate(one) for one in candidates[:MOST_CANDIDATES]],
+        )
+    if len(reference.strip()) < SHORTEST_PREFIX:
+        return CommandError(
+            f"no session has the id {reference!r}, and the beginning of one has at least {SHORTEST_PREFIX} characters; "
+            "`e2edebug sessions` lists those that are stored"
+        )
+    return CommandError(f"no session has the id {reference!r}; `e2edebug sessions` lists those that are stored")
+
+
+def _candidate(session: Session) -> str:
+    started = f"{local_time(session.start_time)} {zone_name(session.start_time)}"
+    return f"{session.correlation_id}  {started}  {session.workflow_type}  {session.status}"
+
+
+def _parents_elsewhere(engine: Engine, steps: Sequence[Step]) -> dict[SpanKey, Session]:
+    """The sessions of the parents that are not among *steps*, by trace id and span id."""
+    stored = {(step.trace_id, step.span_id) for step in steps}
+    missing: dict[str, set[str]] = {}
+    for step in islice((one for one in steps if _is_without_parent(one, stored)), MOST_ORPHANS):
+        missing.setdefault(step.trace_id, set()).add(step.parent_span_id or "")
+    return {
+        (trace_id, span_id): session
+        for trace_id, span_ids in islice(missing.items(), MOST_TRACES)
+        for span_id, session in sessions_of_steps(engine, trace_id, span_ids).items()
+    }
+
+
+def _is_without_parent(step: Step, stored: Set[SpanKey]) -> bool:
+    return step.parent_span_id is not None and (step.trace_id, step.parent_span_id) not in stored
+
+
+def _lines_within(sessions: Sequence[Session], view: TreeView) -> Iterator[Line]:
+    """What was started within the workflow, and how to see it."""
+    if sessions:
+        yield []
+    for one in sessions[:MOST_WITHIN]:
+        yield [
+            Piece("started within it: ", "quiet"),
+            Piece(inert(one.workflow_type), "title"),
+            Piece(" "),
+            Piece(one.status, STATUS_STYLES.get(one.status, "")),
+            Piece(f" {view.glyphs.duration(one.duration_ms)}"),
+            Piece(f"  e2edebug show {inert(one.correlation_id)}", "quiet"),
+        ]
+    if len(sessions) > MOST_WITHIN:
+        yield [Piece(f"and more than these {MOST_WITHIN}; see `e2edebug sessions`", "quiet")]
 
 
 def _uuid_beginning(reference: str) -> str | None:
@@ -110,10 +195,13 @@ def _uuid_beginning(reference: str) -> str | None:
     return "-".join(part for start, end in _UUID_PARTS if (part := digits[start:end]))
 
 
-def _as_json(session: Session, steps: Sequence[Step], errors: Sequence[Error]) -> dict[str, Any]:
+def _as_json(
+    session: Session, steps: Sequence[Step], errors: Sequence[Error], within: Sequence[Session]
+) -> dict[str, Any]:
     roots, _ = build_tree(steps)
     return {
         "session": as_json(session),
         "steps": [as_json(node.first) | {"is_orphan": node.is_orphan} for node in walk(roots)],
         "errors": [as_json(error) for error in errors],
+        "started_within": [as_json(one) for one in within[:MOST_WITHIN]],
     }

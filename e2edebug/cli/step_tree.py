@@ -76,6 +76,8 @@ class Node:
     errors: list[StepError] = field(default_factory=list)
     is_orphan: bool = False
     """Its parent is not stored, and it does not look like the entry of a request."""
+    inside: str = ""
+    """Another stored workflow that its parent belongs to, as people read it; '' when the parent is not stored."""
     hidden: int = 0
     """Steps below it that were left out."""
     levels_left_out: int = 0
@@ -172,7 +174,16 @@ def fold(roots: list[Node]) -> list[Node]:
             step = node.first
             # A statement has one digest for all its literals; where it has none, the text has to do.
             statement = step.statement_digest or step.statement
-            shape = (step.layer, step.component, step.operation, step.kind, statement, node.is_orphan, *inside)
+            shape = (
+                step.layer,
+                step.component,
+                step.operation,
+                step.kind,
+                statement,
+                node.is_orphan,
+                node.inside,
+                *inside,
+            )
             shape_of[id(node)] = shapes.setdefault(shape, len(shapes))
     return _fold_siblings(roots, shape_of)
 

@@ -161,13 +161,16 @@ def _node(node: Node, branch: str, inner: str, scale: TimeScale, view: TreeView)
     failed_at = location(step)
     # Said once: behind the error where there is one, because that is the line which one looks for.
     came_from = "" if node.errors else failed_at
-    stands_behind = bool(came_from) and len(texts) == 1 and used + 2 + cell_width(came_from) <= room
-    behind = [Piece(f"  {came_from}", "quiet")] if stands_behind else []
-    yield head + shown + notes + behind
-    below: list[Line] = list(texts[1:])
     width_below = view.text_width - len(inner)
-    if came_from and not stands_behind:
+    behind: Line = []
+    below: list[Line] = list(texts[1:])
+    if node.inside:
+        below.append([Piece(cut(inert(node.inside), width_below, ellipsis=glyphs.ellipsis), "quiet")])
+    if came_from and len(texts) == 1 and used + 2 + cell_width(came_from) <= room:
+        behind = [Piece(f"  {came_from}", "quiet")]
+    elif came_from:
         below.append([Piece(_fitted_location(came_from, width_below, glyphs), "quiet")])
+    yield head + shown + notes + behind
     for at, error in enumerate(node.errors):
         # The step's place is that of its first error; the others have their stacks.
         place = (failed_at if at == 0 else "") or inert(stack_location(error.stack_trace))
@@ -189,7 +192,7 @@ def _notes(node: Node, glyphs: Glyphs) -> Iterator[Piece]:
         yield Piece("  not ended", "running")
     elif node.has_failed:
         yield Piece(f" {glyphs.cross}", "failed")
-    if node.is_orphan:
+    if node.is_orphan and not node.inside:
         yield Piece("  (parent not stored)", "quiet")
     if node.levels_left_out:
         yield Piece(f"  ({counted(node.levels_left_out, 'level')} above not shown)", "quiet")

@@ -4,12 +4,13 @@ import json
 import subprocess
 import sys
 import time
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from cli.command import CLEAN_ENVIRONMENT, CommandLine, run_process
-from cli.made_steps import MadeError, query, request, step
+from cli.command import CLEAN_ENVIRONMENT, CommandLine, Outcome, run_process
+from cli.made_steps import BEGAN, MadeError, query, request, step
 from cli.stored_workflows import CHECKOUT, TRACE, store_checkout, store_session
 
 TIMES = "\N{MULTIPLICATION SIGN}"
@@ -57,19 +58,80 @@ def test_any_id_of_a_workflow_finds_it(
     assert (outcome.code, CHECKOUT in outcome.out) == (0, True)
 
 
-@pytest.mark.parametrize("reference", ["nothing-of-that-name", "same", "\x1b[31m"])
-def test_an_id_that_names_no_single_workflow_is_a_negative_answer(
-    engine: sa.Engine, store_url: str, e2edebug: CommandLine, reference: str
+@pytest.mark.parametrize(
+    ("reference", "said"),
+    [
+        ("nonsense", "no session has the id 'nonsense'; `e2edebug sessions` lists those that are stored"),
+        ("\x1b[31mred", r"no session has the id '\x1b[31mred'; `e2edebug sessions` lists those that are stored"),
+        (
+            "same",
+            "no session has the id 'same', and the beginning of one has at least 6 characters; "
+            "`e2edebug sessions` lists those that are stored",
+        ),
+    ],
+)
+def test_an_id_of_no_workflow_is_a_negative_answer(
+    engine: sa.Engine, store_url: str, e2edebug: CommandLine, reference: str, said: str
 ) -> None:
     store_session(engine, "same-beginning-1")
     store_session(engine, "same-beginning-2")
 
     outcome = e2edebug("show", reference, "--database", store_url)
 
-    assert (outcome.code, outcome.out) == (1, "")
-    assert outcome.err.startswith("e2edebug: no session has the id ")
-    assert outcome.err.count("\n") == 1
-    assert "\x1b" not in outcome.err
+    assert outcome == Outcome(1, "", f"e2edebug: {said}\n")
+
+
+def test_the_beginning_of_several_ids_lists_them(engine: sa.Engine, store_url: str, e2edebug: CommandLine) -> None:
+    for number in range(11):
+        store_session(engine, f"same-beginning-{number:02}", workflow_type="checkout", status="failed")
+    for number in range(2):
+        store_session(engine, f"ab12ab12-{number}", workflow_type="evil\x1b[31m")
+
+    two = e2edebug("show", "ab12ab", "--database", store_url)
+    eleven = e2edebug("show", "same-beg", "--database", store_url)
+
+    assert two == Outcome(
+        1,
+        "",
+        """\
+e2edebug: 2 sessions have an id that begins with 'ab12ab'; give more of it
+  ab12ab12-0 2026-11-23 10:04:05 UTC evil\\x1b[31m completed
+  ab12ab12-1 2026-11-23 10:04:05 UTC evil\\x1b[31m completed
+""",
+    )
+    assert eleven.err.startswith("e2edebug: more than 10 sessions have an id that begins with 'same-beg'; ")
+    assert eleven.err.count("\n") == 11
+
+
+def test_a_workflow_and_those_started_within_it_point_to_each_other(
+    engine: sa.Engine, store_url: str, e2edebug: CommandLine
+) -> None:
+    trace = "7" * 32
+    outer = [request("1" * 16, path="/cart/", trace_id=trace, for_ms=100)]
+    inner = [step("2" * 16, "1" * 16, operation="pay", trace_id=trace, at_ms=10, for_ms=40)]
+    store_session(engine, "outer-one", outer, workflow_type="cart", end_time=BEGAN + timedelta(milliseconds=100))
+    store_session(
+        engine, "inner-one", inner, workflow_type="payment", status="failed", duration_ms=40,
+        parent_correlation_id="outer-one", start_time=BEGAN + timedelta(milliseconds=10),
+    )  # fmt: skip
+
+    shown_outer = e2edebug("show", "outer-one", "--database", store_url).out
+    shown_inner = e2edebug("show", "inner-one", "--database", store_url).out
+    as_json = json.loads(e2edebug("show", "outer-one", "--json", "--database", store_url).out)
+
+    assert shown_outer.endswith("\n\nstarted within it: payment failed 40 ms  e2edebug show inner-one\n")
+    assert "started within it" not in shown_inner
+    assert "  within cart outer-one\n" in shown_inner
+    assert "(parent not stored)" not in shown_inner
+    assert [one["correlation_id"] for one in as_json["started_within"]] == ["inner-one"]
+
+
+def test_a_parent_that_is_stored_nowhere_is_said_to_be_missing(
+    engine: sa.Engine, store_url: str, e2edebug: CommandLine
+) -> None:
+    store_session(engine, "orphan-one", [step("2" * 16, "1" * 16, operation="pay", trace_id="7" * 32)])
+
+    assert "pay  (parent not stored)" in e2edebug("show", "orphan-one", "--database", store_url).out
 
 
 def test_everything_is_there_as_json(engine: sa.Engine, store_url: str, e2edebug: CommandLine) -> None:
