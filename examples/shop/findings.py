@@ -67,7 +67,7 @@ def repetitions(engine: Engine, *, since: datetime, how_many: int = 3) -> Iterat
     """Say which statement ran again and again within one request, and from which line."""
     for statement in repeated_statements(engine, since=since, limit=how_many):
         requests = counted(statement.sessions, "request")
-        yield f"{counted(statement.most_repeats, 'time')} in one request, in {requests}:"
+        yield f"up to {statement.most_repeats} times per request, in {requests}:"
         runs = [
             step
             for step in steps_of(engine, statement.worst_correlation_id)
@@ -75,7 +75,7 @@ def repetitions(engine: Engine, *, since: datetime, how_many: int = 3) -> Iterat
         ]
         # A session holds the beginning of the statement, which may end among its columns; a step holds all of it.
         whole = next((step.statement for step in runs if step.statement), statement.statement)
-        yield from _indented(_brief(whole), 4, lines=2)
+        yield from _indented(without_columns(whole), 4, lines=2)
         for line in sorted({step.code_location for step in runs if step.code_location}):
             yield f"    from {_without_module(line)}"
         yield f"    {next_commands.show(statement.worst_correlation_id)}"
@@ -86,7 +86,7 @@ def statements(engine: Engine, *, since: datetime, how_many: int = 4) -> Iterato
     for statement in slowest_statements(engine, since=since, limit=how_many):
         times = f"{statement.total_ms:,.0f} ms in {counted(statement.count, 'run')}, slowest {statement.max_ms:,.1f} ms"
         yield f"{times}, {statement.component}"
-        yield from _indented(_brief(statement.statement), 4, lines=1)
+        yield from _indented(without_columns(statement.statement), 4, lines=1)
         if statement.code_location:
             yield f"    from {_without_module(statement.code_location)}"
 
@@ -98,12 +98,21 @@ def errors(engine: Engine, *, since: datetime, how_many: int = 6) -> Iterator[st
     for fingerprint, count in Counter(error.fingerprint for error in found).most_common(how_many):
         example = examples[fingerprint]
         message = example.error_message.strip().partition("\n")[0]
-        yield from _indented(f"{count:>4} x {example.error_type} ({example.component}): {message}", 0, lines=2, hang=7)
+        where = ", ".join(sorted({error.component for error in found if error.fingerprint == fingerprint}))
+        yield from _indented(f"{count} x {example.error_type} ({where}): {message}", 0)
 
 
-def _brief(statement: str) -> str:
-    """Return a statement without the columns that it selects and the quotes around its names."""
-    return re.sub(r"^SELECT (DISTINCT )?.*? FROM", r"SELECT \1… FROM", re.sub(r'["`]', "", statement), count=1)
+def without_columns(statement: str) -> str:
+    """Return a masked statement without the columns that it selects and the quotes around its names."""
+    text = re.sub(r'["`]', "", statement)
+    select = re.match(r"SELECT (DISTINCT )?", text)
+    depth = 0
+    for found in re.finditer(r"[()]| FROM ", text) if select else ():
+        # A column may be a query in parentheses, whose FROM is not the statement's.
+        if found[0] == " FROM " and select and depth == 0:
+            return f"{select[0]}…{text[found.start() :]}"
+        depth += {"(": 1, ")": -1}.get(found[0], 0)
+    return text
 
 
 def _without_module(location: str) -> str:

@@ -12,7 +12,8 @@ import sqlalchemy as sa
 SHOP = Path(__file__).resolve().parents[2] / "examples" / "shop"
 sys.path.append(str(SHOP))
 
-import next_commands  # noqa: E402  # the line above makes it importable
+import findings  # noqa: E402  # the line above makes it importable
+import next_commands  # noqa: E402  # as above
 import traffic  # noqa: E402  # as above
 from running_shop import RunningShop  # noqa: E402  # as above
 from shop.database import database_from_url  # noqa: E402  # as above
@@ -21,7 +22,17 @@ from traffic import PASSWORD, Report, Shopper  # noqa: E402  # as above
 PRODUCTS = 300
 REVIEWS = 4000
 
-__all__ = ["Recording", "Report", "RunningShop", "Sent", "Visitor", "database_from_url", "next_commands", "traffic"]
+__all__ = [
+    "Recording",
+    "Report",
+    "RunningShop",
+    "Sent",
+    "Visitor",
+    "database_from_url",
+    "findings",
+    "next_commands",
+    "traffic",
+]
 
 
 @dataclass
