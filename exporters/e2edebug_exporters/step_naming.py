@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from e2edebug.policy import attributes as names
 from e2edebug.policy.plain_values import text_of
+from e2edebug.policy.route_text import readable_route
 from e2edebug_exporters.attribute_json import Facts
 
 UNKNOWN: Final = "unknown"
@@ -40,7 +41,7 @@ def component_of(layer: str, facts: Facts, table: str, span_name: str, scope: st
         return _first(
             facts, "next.route", "http.route", "url.path", otherwise=code_owner_of(facts) or scope or span_name
         )
-    route = _first(facts, "http.route", "rpc.service", "messaging.destination.name", otherwise="")
+    route = _route(facts) or _first(facts, "rpc.service", "messaging.destination.name", otherwise="")
     if not route and "http.request.method" in facts and layer == "api":
         return NO_ROUTE
     return route or code_owner_of(facts) or scope or UNKNOWN
@@ -57,16 +58,16 @@ def operation_of(layer: str, facts: Facts, verb: str, span_name: str) -> str:
         return text_of(facts.get("cache.operation") or facts.get("db.operation.name") or verb or _first_word(span_name))
     method = facts.get("http.request.method")
     if method:
-        path = _requested_path(facts) if layer == "external" else facts.get("http.route") or _requested_path(facts)
-        return f"{method} {_with_slash(text_of(path))}" if path else (span_name or text_of(method))
+        path = _requested_path(facts) if layer == "external" else _route(facts) or _requested_path(facts)
+        return f"{method} {_with_slash(path)}" if path else (span_name or text_of(method))
     return text_of(facts.get("rpc.method") or span_name or facts.get("messaging.operation.name") or UNKNOWN)
 
 
 def root_operation_of(facts: Facts, operation: str, span_name: str) -> str:
     """Return what a workflow is called by its root: `GET /api/products/<int:pk>/`, else the span's name."""
     method = facts.get("http.request.method")
-    route = facts.get("http.route") or facts.get("url.path")
-    return f"{method} {_with_slash(text_of(route))}" if method and route else span_name or operation
+    route = route_with_slash(facts)
+    return f"{method} {route}" if method and route else span_name or operation
 
 
 def code_location_of(facts: Facts) -> str | None:
@@ -90,8 +91,13 @@ def code_owner_of(facts: Mapping[str, Any]) -> str:
 
 def route_with_slash(facts: Facts) -> str:
     """Return the route, else the path, as URLs write it; '' without either."""
-    route = facts.get("http.route") or facts.get("url.path")
-    return _with_slash(text_of(route)) if route else ""
+    route = _route(facts) or text_of(facts.get("url.path") or "")
+    return _with_slash(route) if route else ""
+
+
+def _route(facts: Facts) -> str:
+    route = facts.get("http.route")
+    return (readable_route(text_of(route)) or "/") if route else ""
 
 
 def _called_host(facts: Facts, span_name: str) -> str:
@@ -134,7 +140,7 @@ def _first_word(text: str) -> str:
 
 
 def _with_slash(path: str) -> str:
-    return path if path.startswith(("/", "^")) or "://" in path else "/" + path
+    return path if path.startswith("/") or "://" in path else "/" + path
 
 
 def _without_port(host: str) -> str:

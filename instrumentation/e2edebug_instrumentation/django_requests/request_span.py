@@ -19,6 +19,7 @@ from opentelemetry.util.http import (
 
 from e2edebug.policy import attributes as names
 from e2edebug.policy import correlation_id
+from e2edebug.policy.route_text import readable_route
 from e2edebug.policy.self_report import internal_error
 from e2edebug_instrumentation.correlation.propagator import BAGGAGE_KEY
 from e2edebug_instrumentation.correlation.response_header import set_correlation_id_header
@@ -194,7 +195,7 @@ class RequestSpan:
         component, operation = self._view_names()
         if component:
             attributes = {names.COMPONENT: component, names.OPERATION: operation}
-            route = getattr(self._request.resolver_match, "route", None)
+            route = readable_route(getattr(self._request.resolver_match, "route", None) or "")
             if route:
                 attributes["http.route"] = route
                 self._span.update_name(f"{self._method} {route}")

@@ -67,6 +67,16 @@ def test_a_span_becomes_a_whole_row(step_of: StepOf) -> None:
     [
         (SpanKind.SERVER, {"http.method": "GET", "http.route": "api/x/"}, ("api", "api/x/", "GET /api/x/")),
         (SpanKind.SERVER, {"http.request.method": "GET", "http.route": "/x"}, ("api", "/x", "GET /x")),
+        (
+            SpanKind.SERVER,
+            {"http.method": "GET", "http.route": "api/books/(?P<pk>[^/.]+)/explode/$"},
+            ("api", "api/books/<pk>/explode/", "GET /api/books/<pk>/explode/"),
+        ),
+        (
+            SpanKind.SERVER,
+            {"http.method": "GET", "http.route": "^$", "http.target": "/"},
+            ("api", "/", "GET /"),
+        ),
         (SpanKind.SERVER, {"http.method": "GET", "http.target": "/x?a=1"}, ("api", "(no route)", "GET /x")),
         (SpanKind.INTERNAL, {"http.method": "GET", "http.route": "x/"}, ("api", "x/", "GET /x/")),
         (SpanKind.CLIENT, {"db.system": "mysql", "db.statement": SQL}, ("database", "shop_product", "SELECT")),
@@ -359,3 +369,12 @@ def test_a_users_metadata_keeps_names_that_are_attributes_elsewhere(metadata_of:
     given = {"user.id": 5, "http.method": "GET", "correlation.id": "x"}
 
     assert metadata_of(make_span(parent=9, attributes={"e2edebug.metadata": given})) == given
+
+
+def test_a_workflow_is_named_by_its_route_also_when_that_is_a_regular_expression(rows_of: RowsOf) -> None:
+    attributes = {"http.method": "GET", "http.route": r"^api/books\.(?P<format>[a-z0-9]+)/?$"}
+
+    session = rows_of([make_span("GET ^api/books", kind=SpanKind.SERVER, attributes=attributes)]).steps[0].session_facts
+
+    assert session is not None
+    assert session.root_operation == "GET /api/books.<format>"

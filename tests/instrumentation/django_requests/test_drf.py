@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from django.test import Client, override_settings
+from django.urls import include, path
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
@@ -40,9 +41,9 @@ def make_urls() -> type:
         def retrieve(self, request: Any, pk: str) -> Any:
             raise KeyError(pk)
 
-    router = routers.SimpleRouter()
+    router = routers.DefaultRouter()
     router.register("products", ProductViewSet, basename="product")
-    return type("Urls", (), {"urlpatterns": router.urls})
+    return type("Urls", (), {"urlpatterns": [path("", include(router.urls)), path("api/", include(router.urls))]})
 
 
 @pytest.fixture(autouse=True)
@@ -95,3 +96,23 @@ def test_an_unhandled_exception_is_recorded_once(client: Client, exporter: InMem
     span = only(exporter)
     assert [(event.attributes or {})["exception.type"] for event in span.events] == ["KeyError"]
     assert span.status.description == "KeyError: '7'"
+
+
+@pytest.mark.parametrize(
+    ("address", "route"),
+    [
+        ("/products/", "products/"),
+        ("/products/7/", "products/<pk>/"),
+        ("/api/products/7/", "api/products/<pk>/"),
+        ("/api/products.json", "api/products.<format>"),
+        ("/api/products/7.json", "api/products/<pk>.<format>"),
+    ],
+)
+@pytest.mark.usefixtures("traced")
+def test_the_regular_expressions_of_a_router_become_readable_routes(
+    client: Client, exporter: InMemorySpanExporter, address: str, route: str
+) -> None:
+    client.get(address)
+
+    span = only(exporter)
+    assert (span.name, dict(span.attributes or {})["http.route"]) == (f"GET {route}", route)
