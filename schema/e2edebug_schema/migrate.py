@@ -113,7 +113,8 @@ def _apply_missing(connection: Connection) -> tuple[str, ...]:
     for statement in _version_table_sql(dialect_name):
         connection.exec_driver_sql(statement)
     applied = []
-    for script in _scripts(after=found.revision):
+    # Every revision can be run again, and makes only what is missing.
+    for script in _scripts(after=None if found.dropped_tables else found.revision):
         with _operations_on(connection):
             script.module.upgrade()
         for statement in _stamp_sql(dialect_name, script.revision):

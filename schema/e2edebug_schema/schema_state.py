@@ -44,6 +44,8 @@ class SchemaStatus:
     state: SchemaState
     revision: str | None
     detail: str
+    dropped_tables: tuple[str, ...] = ()
+    """Tables that the revision promises and somebody dropped; the migrations make them again."""
 
     @property
     def is_usable(self) -> bool:
@@ -60,18 +62,24 @@ def read_status(connection: Connection, *, revisions: tuple[str, ...]) -> Schema
             return SchemaStatus(SchemaState.ABSENT, None, "none of the tables of e2edebug exists")
         return SchemaStatus(SchemaState.FOREIGN, None, f"{_listed(ours)} exist, but {VERSION_TABLE} does not")
     revision = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar()  # noqa: S608  # constant
-    missing = _missing_columns(columns)
+    missing_tables = metadata.tables.keys() - columns.keys()
+    changed = _missing_columns(columns)
     if revision is None:
         # A first migration that was interrupted left some of the tables, each of them whole.
-        strange = {table: names for table, names in missing.items() if table in columns}
-        if strange:
-            return SchemaStatus(SchemaState.FOREIGN, None, _described(strange))
+        if changed:
+            return SchemaStatus(SchemaState.FOREIGN, None, _described(changed, set()))
         return SchemaStatus(SchemaState.BEHIND, None, "its first migration did not finish")
     if revision in revisions[:-1]:
         return SchemaStatus(SchemaState.BEHIND, revision, f"it has revision {revision}, the code {revisions[-1]}")
-    if missing:
-        return SchemaStatus(SchemaState.FOREIGN, revision, _described(missing))
-    if revision == revisions[-1]:
+    is_newest = revision == revisions[-1]
+    if not is_newest and not _is_later(revision, revisions[-1]):
+        return SchemaStatus(SchemaState.FOREIGN, revision, f"it has revision {revision!r}, which is none of e2edebug")
+    if changed or (missing_tables and not is_newest):
+        return SchemaStatus(SchemaState.FOREIGN, revision, _described(changed, missing_tables))
+    if missing_tables:
+        detail = _described({}, missing_tables)
+        return SchemaStatus(SchemaState.BEHIND, revision, detail, tuple(sorted(missing_tables)))
+    if is_newest:
         return SchemaStatus(SchemaState.CURRENT, revision, f"it has revision {revision}")
     return SchemaStatus(SchemaState.AHEAD, revision, f"it has revision {revision}, which is newer than this version")
 
@@ -84,13 +92,25 @@ def _stored_columns(connection: Connection) -> Mapping[str, Set[str]]:
     return found
 
 
+def _is_later(revision: str, newest: str) -> bool:
+    """Revisions begin with a number of four digits that counts up."""
+    return revision[:4].isdecimal() and revision[:4] > newest[:4]
+
+
 def _missing_columns(stored: Mapping[str, Set[str]]) -> dict[str, Set[str]]:
-    wanted = {name: set(table.columns.keys()) for name, table in metadata.tables.items()}
-    return {name: missing for name, columns in wanted.items() if (missing := columns - stored.get(name, set()))}
+    """What the tables that are there lack."""
+    wanted = {name: set(table.columns.keys()) for name, table in metadata.tables.items() if name in stored}
+    return {name: missing for name, columns in wanted.items() if (missing := columns - stored[name])}
 
 
-def _described(missing: Mapping[str, Set[str]]) -> str:
-    return "; ".join(f"{table} lacks {_listed(columns)}" for table, columns in sorted(missing.items()))
+def _described(changed: Mapping[str, Set[str]], missing_tables: Set[str]) -> str:
+    parts = [f"{table} lacks {_listed(columns)}" for table, columns in sorted(changed.items())]
+    if missing_tables:
+        several = len(missing_tables) > 1
+        parts.append(
+            f"the table{'s' if several else ''} {_listed(missing_tables)} {'are' if several else 'is'} missing"
+        )
+    return "; ".join(parts)
 
 
 def _listed(names: Set[str]) -> str:

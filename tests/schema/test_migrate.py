@@ -108,6 +108,60 @@ def test_a_column_that_was_dropped_by_hand_is_named(empty: sa.Engine) -> None:
         require_current(empty)
 
 
+@pytest.mark.parametrize(
+    ("victims", "said"),
+    [
+        (["debugging_error_log"], "the table debugging_error_log is missing"),
+        (["debugging_error_log", "debugging_alert"], "the tables debugging_alert, debugging_error_log are missing"),
+    ],
+)
+def test_tables_that_were_dropped_by_hand_are_named_and_made_again(
+    empty: sa.Engine, victims: list[str], said: str
+) -> None:
+    migrate(empty)
+    run(
+        empty,
+        "INSERT INTO debugging_error_group (fingerprint, title, error_type, layer, component, first_seen, last_seen) "
+        "VALUES ('kept', '', '', 'api', '', '2026-11-23 12:00:00', '2026-11-23 12:00:00')",
+        *(f"DROP TABLE {name}" for name in victims),
+    )
+    found = status(empty)
+    with pytest.raises(SchemaBehind, match=rf"{said}; run `e2edebug migrate`"):
+        require_current(empty)
+
+    migrate(empty)
+
+    assert (found.state, found.revision, found.detail) == (SchemaState.BEHIND, HEAD, said)
+    assert check(empty) is SchemaState.CURRENT
+    with empty.connect() as connection:
+        assert connection.exec_driver_sql("SELECT fingerprint FROM debugging_error_group").scalars().all() == ["kept"]
+
+
+def test_a_dropped_table_beside_a_changed_one_is_left_to_a_person(empty: sa.Engine) -> None:
+    migrate(empty)
+    run(empty, "DROP TABLE debugging_alert", "ALTER TABLE debugging_error_log DROP COLUMN severity")
+
+    with pytest.raises(ForeignSchema, match="debugging_error_log lacks severity; the table debugging_alert is missing"):
+        migrate(empty)
+
+
+def test_a_table_that_a_newer_version_should_have_is_not_made_by_this_one(empty: sa.Engine) -> None:
+    migrate(empty)
+    run(empty, f"UPDATE {VERSION_TABLE} SET version_num = '0999'", "DROP TABLE debugging_alert")
+
+    with pytest.raises(ForeignSchema, match="the table debugging_alert is missing"):
+        migrate(empty)
+
+
+@pytest.mark.parametrize("revision", ["0000", "", "abc"])
+def test_a_revision_that_never_existed_is_no_newer_one(empty: sa.Engine, revision: str) -> None:
+    migrate(empty)
+    run(empty, f"UPDATE {VERSION_TABLE} SET version_num = '{revision}'")
+
+    with pytest.raises(ForeignSchema, match=f"it has revision '{revision}', which is none of e2edebug"):
+        require_current(empty)
+
+
 def test_a_store_that_a_newer_version_has_migrated_can_still_be_used(empty: sa.Engine) -> None:
     migrate(empty)
     run(
