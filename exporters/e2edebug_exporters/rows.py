@@ -14,7 +14,7 @@ class SessionFacts:
     """What one span says of its workflow beyond being one of its steps. Roots and workflow spans have it."""
 
     is_root: bool
-    """No parent, or a remote one."""
+    """No parent or a remote one, or a workflow inside another, which is the root of its own session."""
     status: str | None
     """`completed` or `failed` of an ended root or an explicit workflow span; None says nothing."""
     is_explicit: bool

@@ -41,7 +41,12 @@ class SessionReader:
     def read(
         self, facts: Facts, *, is_root: bool, step_status: str, span_name: str, operation: str, release: str | None
     ) -> SessionFacts:
-        """Return what a root, or a span that `tells_of_workflow`, says of its workflow."""
+        """Return what a root, or a span that `tells_of_workflow`, says of its workflow.
+
+        A workflow inside another one has a parent span, and is the root of its own session all the same.
+        """
+        parent_correlation_id = correlation_id.accept(facts.get(names.WORKFLOW_PARENT))
+        is_root = is_root or parent_correlation_id is not None
         limits = column_limits().session
         text = self._texts
         explicit = facts.get(names.WORKFLOW_STATUS)
@@ -55,7 +60,7 @@ class SessionReader:
             user_id=text.optional_name(facts.get(names.USER_ID), limits["user_id"]),
             user_label=text.optional_name(facts.get(names.USER_LABEL), limits["user_label"]),
             session_key=text.code(facts.get(names.SESSION_KEY), limits["session_key"]),
-            parent_correlation_id=correlation_id.accept(facts.get(names.WORKFLOW_PARENT)),
+            parent_correlation_id=parent_correlation_id,
             root_operation=(
                 text.name(root_operation_of(facts, operation, span_name), limits["root_operation"]) if is_root else None
             ),

@@ -327,7 +327,6 @@ def test_an_explicit_outcome_wins_also_below_a_root(step_of: StepOf) -> None:
         attributes={
             "e2edebug.workflow.type": "checkout",
             "e2edebug.workflow.status": "failed",
-            "e2edebug.workflow.parent": "outer-1",
             "e2edebug.workflow.metadata": {"cart": 3},
         },
     )
@@ -338,9 +337,32 @@ def test_an_explicit_outcome_wins_also_below_a_root(step_of: StepOf) -> None:
         status="failed",
         is_explicit=True,
         workflow_type="checkout",
-        parent_correlation_id="outer-1",
         service_release="1.4.2",
         metadata='{"cart":3}',
+    )
+
+
+def test_a_workflow_inside_another_is_the_root_of_its_own_session(step_of: StepOf) -> None:
+    span = make_span(
+        "payment",
+        parent=9,
+        attributes={
+            "correlation.id": "inner-1",
+            "e2edebug.workflow.type": "payment",
+            "e2edebug.workflow.status": "completed",
+            "e2edebug.workflow.parent": "outer-1",
+        },
+    )
+    facts = step_of(span).session_facts
+
+    assert facts == SessionFacts(
+        is_root=True,
+        status="completed",
+        is_explicit=True,
+        workflow_type="payment",
+        parent_correlation_id="outer-1",
+        root_operation="payment",
+        service_release="1.4.2",
     )
 
 
