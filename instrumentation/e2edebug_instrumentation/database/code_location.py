@@ -57,6 +57,35 @@ def remember_code_location(skip: int = 2) -> None:
         _handed_over.set(location)
 
 
+def calling_frames(frame: FrameType | None) -> list[FrameType]:
+    """Return *frame* and what called it, outermost first: up to the framework that called the view, ourselves left out.
+
+    At most 60. That is where the stack of the same exception begins once it has reached the request.
+    """
+    found: list[FrameType] = []
+    while frame is not None and len(found) < _MOST_CALLING_FRAMES:
+        code = frame.f_code
+        role, path = _judgements.get(code.co_filename) or _judge(code.co_filename)
+        if role != _MACHINERY or not path.startswith(_WRAPPERS):
+            found.append(frame)
+        if role == _DISPATCHER and code.co_name in _DISPATCHING:
+            break
+        frame = frame.f_back
+    found.reverse()
+    return found
+
+
+def is_users_code(frame: FrameType) -> bool:
+    """Tell whether a frame is of the user's own code."""
+    filename = frame.f_code.co_filename
+    return (_judgements.get(filename) or _judge(filename))[0] == _USER
+
+
+def handed_over_location() -> CodeLocation | None:
+    """Return where an async view handed its work to this thread, if it did."""
+    return _handed_over.get()
+
+
 def find_user_code(skip: int = 1) -> CodeLocation | None:
     """Return the innermost frame of the user's own code, or None."""
     frame: FrameType | None = sys._getframe(skip)
@@ -72,6 +101,7 @@ def find_user_code(skip: int = 1) -> CodeLocation | None:
 
 _MOST_FRAMES: Final = 250
 _MOST_FILES: Final = 20_000
+_MOST_CALLING_FRAMES: Final = 60
 
 _USER: Final = 1
 _LIBRARY: Final = 2
@@ -128,6 +158,7 @@ def _folder(path: str | Path) -> str:
 
 
 _OWN_FOLDERS: Final = (_folder(Path(e2edebug.policy.__file__).parents[1]), _folder(Path(__file__).parents[1]))
+_WRAPPERS: Final = ("wrapt/", "opentelemetry/", "e2edebug", *_OWN_FOLDERS)
 # `scripts` holds gunicorn, celery and their like: no user's code, though outside of site-packages.
 _STANDARD_LIBRARY: Final = tuple(
     {_folder(os.path.realpath(path)) for key, path in sysconfig.get_paths().items() if key in ("stdlib", "platstdlib")}

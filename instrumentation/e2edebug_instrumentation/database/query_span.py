@@ -5,7 +5,6 @@ it ended. While one route executes, the routes below it stay silent: a query is 
 Attributes: OpenTelemetry semantic conventions 1.30+, "Database client spans", and `e2edebug.*`.
 """
 
-import traceback
 from collections.abc import Iterable, Sized
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
@@ -18,10 +17,10 @@ from opentelemetry.trace import NoOpTracer, ProxyTracerProvider, Span, SpanKind,
 from opentelemetry.util.types import AttributeValue
 
 from e2edebug.policy import attributes
-from e2edebug.policy.error_text import mask_error_message, mask_stack_trace
 from e2edebug.policy.self_report import internal_error
 from e2edebug.policy.sql_text import describe_statement
 from e2edebug_instrumentation.database.code_location import find_code_location
+from e2edebug_instrumentation.database.query_error import message_of, stack_of
 
 INSTRUMENTATION_SCOPE: Final = "e2edebug.database"
 AFFECTED_ROWS: Final = "e2edebug.db.affected_rows"
@@ -240,30 +239,22 @@ def record_error(span: Span, error: BaseException, *, raised_as: BaseException |
     """Make *span* a failed one, with the exception as an event, its message and stack without the values of rows."""
     shown = raised_as or error
     error_type = _qualified_name(type(shown))
-    message = mask_error_message(_message(shown), error_type)
+    message = message_of(shown, error_type)
     code = _status_code(error)
     if code:
         span.set_attribute("db.response.status_code", code)
     span.set_attribute("error.type", error_type)
     if isinstance(error, Exception):  # CancelledError, SystemExit and their like interrupt; they are no faults
-        stack = mask_stack_trace("".join(traceback.format_exception(type(shown), shown, error.__traceback__)))
         span.add_event(
             "exception",
             {
                 "exception.type": error_type,
                 "exception.message": message,
-                "exception.stacktrace": stack,
+                "exception.stacktrace": stack_of(error, raised_as=raised_as),
                 "exception.escaped": "False",
             },
         )
     span.set_status(StatusCode.ERROR, f"{type(shown).__name__}: {message}" if message else type(shown).__name__)
-
-
-def _message(error: BaseException) -> str:
-    try:
-        return str(error)
-    except Exception:  # noqa: BLE001 - the exception is the application's, and so is its __str__
-        return "<the exception cannot be printed>"
 
 
 def _qualified_name(error_type: type[BaseException]) -> str:

@@ -23,6 +23,8 @@ from e2edebug_instrumentation.database.dbapi_drivers import DbApiInstrumentor
 from e2edebug_instrumentation.database.django_database import DjangoDatabaseInstrumentor
 from e2edebug_instrumentation.database.sqlalchemy_engine import SQLAlchemyEngineInstrumentor
 
+TAKEN_NAME = "bob"
+PASSWORD = "hunter2"
 SCENARIOS: dict[str, Callable[[], Any]] = {}
 
 
@@ -132,7 +134,7 @@ def failing_insert() -> None:
     from django.db import IntegrityError
 
     with suppress(IntegrityError):
-        users().create(username="bob")
+        users().create(username=TAKEN_NAME)
 
 
 @scenario
@@ -148,7 +150,7 @@ def missing_procedure() -> None:
     from django.db import connection
 
     with connection.cursor() as cursor, suppress(Exception):
-        cursor.callproc("greet", ["hunter2"])
+        cursor.callproc("greet", [PASSWORD])
 
 
 @scenario

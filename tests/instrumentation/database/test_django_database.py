@@ -136,7 +136,8 @@ def test_a_failed_query_records_its_exception_once_with_the_number_of_the_server
     )
     assert failed["attributes"]["error.type"] == event["exception.type"] == "django.db.utils.IntegrityError"
     assert "username" in event["exception.message"]
-    assert "Traceback" in event["exception.stacktrace"]
+    assert event["exception.stacktrace"].startswith("Traceback")
+    assert "in failing_insert" in event["exception.stacktrace"]
     assert failed["status_message"].startswith("IntegrityError: ")
 
 

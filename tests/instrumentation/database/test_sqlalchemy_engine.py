@@ -97,9 +97,10 @@ def test_a_failed_statement_is_recorded_once_without_its_parameters(
     host_engine: sa.Engine, recording: Recording, instrument: Instrument
 ):
     instrument(SQLAlchemyEngineInstrumentor)
+    row = {"name": "hunter2"}
 
     with host_engine.connect() as connection, pytest.raises(sa.exc.IntegrityError, match="hunter2"):
-        connection.execute(sa.text("INSERT INTO item VALUES (1, :name)"), {"name": "hunter2"})
+        connection.execute(sa.text("INSERT INTO item VALUES (1, :name)"), row)
 
     (failed,) = [span for span in recording.take() if span["status"] == "ERROR"]
     (event,) = failed["events"]
@@ -108,6 +109,40 @@ def test_a_failed_statement_is_recorded_once_without_its_parameters(
     assert event["exception.type"] == "sqlalchemy.exc.IntegrityError"
     assert "do_execute" in event["exception.stacktrace"]
     assert "hunter2" not in str(failed)
+
+
+def read_orders(connection: sa.Connection) -> None:
+    connection.execute(sa.text("SELECT nothing FROM orders"))
+
+
+def test_the_stack_of_a_failed_statement_begins_where_the_application_called(
+    host_engine: sa.Engine, recording: Recording, instrument: Instrument
+):
+    instrument(SQLAlchemyEngineInstrumentor)
+
+    with host_engine.connect() as connection, pytest.raises(sa.exc.DBAPIError):
+        read_orders(connection)
+
+    (failed,) = [span for span in recording.take() if span["status"] == "ERROR"]
+    stack = failed["events"][0]["exception.stacktrace"]
+    assert stack.index("in read_orders") < stack.rindex("in do_execute")
+    assert "wrapt" not in stack
+
+
+def test_a_failing_statement_of_a_megabyte_is_read_in_part(
+    host_engine: sa.Engine, recording: Recording, instrument: Instrument
+):
+    instrument(SQLAlchemyEngineInstrumentor)
+
+    with host_engine.connect() as connection, pytest.raises(sa.exc.DBAPIError):
+        connection.execute(sa.text(f"SELECT nothing FROM orders WHERE id IN ({'7654321, ' * 100_000}1)"))
+
+    (failed,) = [span for span in recording.take() if span["status"] == "ERROR"]
+    (event,) = failed["events"]
+    assert len(event["exception.message"]) <= 10_000
+    assert len(event["exception.stacktrace"]) <= 65_536
+    assert "7654321" not in str(failed)
+    assert "in do_execute" in event["exception.stacktrace"]
 
 
 def test_after_a_failure_the_next_statement_is_traced(
