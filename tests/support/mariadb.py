@@ -52,18 +52,19 @@ class MariaDBServer:
         # A Unix socket's path is limited to 107 bytes, so not below pytest's own deep temporary folders.
         folder = Path(tempfile.mkdtemp(prefix="e2edebug-mariadb-"))
         server = cls(folder, options)
-        (folder / "data").mkdir()
-        if os.geteuid() == 0:
-            shutil.chown(folder, "mysql", "mysql")
-            shutil.chown(folder / "data", "mysql", "mysql")
+        for part in (folder, folder / "data", folder / "tmp"):
+            part.mkdir(exist_ok=True)
+            if os.geteuid() == 0:
+                shutil.chown(part, "mysql", "mysql")
         install = subprocess.run(
             [
                 "mariadb-install-db", "--no-defaults", *server._user_option(), f"--datadir={folder / 'data'}",
-                "--auth-root-authentication-method=normal", "--skip-test-db",
+                "--auth-root-authentication-method=normal", "--skip-test-db", server._tmpdir_option(),
             ],
             capture_output=True, text=True,
         )  # fmt: skip
         if install.returncode:
+            shutil.rmtree(folder, ignore_errors=True)
             raise NoServer(f"mariadb-install-db failed:\n{install.stdout}{install.stderr}")
         server.start()
         with server.root() as connection, connection.cursor() as cursor:
@@ -80,6 +81,10 @@ class MariaDBServer:
     def _user_option() -> list[str]:
         return ["--user=mysql"] if os.geteuid() == 0 else []
 
+    def _tmpdir_option(self) -> str:
+        # A starting server deletes the temporary tables that it finds, those of others that start beside it too.
+        return f"--tmpdir={self.folder / 'tmp'}"
+
     def start(self, *, timeout_s: float = 30.0) -> None:
         """Start the server on its data directory and return when it answers."""
         log = (self.folder / "server.log").open("ab")
@@ -88,7 +93,7 @@ class MariaDBServer:
                 "mariadbd", "--no-defaults", *self._user_option(), f"--datadir={self.folder / 'data'}",
                 f"--socket={self.socket}", f"--pid-file={self.folder / 'server.pid'}", f"--port={self.port}",
                 "--bind-address=127.0.0.1", "--innodb-buffer-pool-size=128M", "--innodb-log-file-size=64M",
-                "--innodb-flush-log-at-trx-commit=2", "--skip-name-resolve", *self.options,
+                "--innodb-flush-log-at-trx-commit=2", "--skip-name-resolve", self._tmpdir_option(), *self.options,
             ],
             stdout=log, stderr=log,
         )  # fmt: skip
