@@ -11,14 +11,14 @@ from typing import Any, Final
 
 from e2edebug.policy.error_text import mask_error_message, mask_stack_trace, mask_text
 from e2edebug.policy.secret_names import (
-    HARMLESS_NAMES,
     HEADER_PREFIXES,
     PLAIN_HEADERS,
     PRIVATE_NAMES,
-    SECRET_NAME,
     comparable_name,
+    is_secret_name,
 )
-from e2edebug.policy.secret_text import MASK, mask_query, mask_url
+from e2edebug.policy.secret_text import MASK, is_card_number, mask_query, mask_url
+from e2edebug.policy.sql_text import mask_literals
 
 __all__ = ["MASK", "Redactor", "Treatment"]
 
@@ -88,21 +88,43 @@ class Redactor:
     def _value(self, treatment: Treatment, value: Any, depth: int) -> Any:
         if isinstance(value, str):
             return self.string(treatment, value)
+        if isinstance(value, int) and value >= SMALLEST_CARD_NUMBER and is_card_number(value):
+            return MASK
         if value is None or isinstance(value, (bool, int, float, bytes)):
             return value
         if depth >= _DEEPEST:
             return MASK
         if isinstance(value, Mapping):
-            return {str(key): self.attribute(str(key), item, depth=depth + 1) for key, item in value.items()}
+            hidden = self.secret_member(value)
+            return {
+                str(key): MASK if key == hidden else self.attribute(str(key), item, depth=depth + 1)
+                for key, item in value.items()
+            }
         if isinstance(value, Sequence):
             if self.is_secret_pair(value):
                 return [value[0], MASK]
-            return [self._value(treatment, item, depth + 1) for item in value]
+            return [
+                MASK if index and self.is_secret_option(value[index - 1]) else self._value(treatment, item, depth + 1)
+                for index, item in enumerate(value)
+            ]
         return value
 
     def is_secret_pair(self, items: Sequence[Any]) -> bool:
         """Tell whether *items* is a name and its secret, as in `[("Cookie", "…"), …]`."""
         return len(items) == 2 and isinstance(items[0], str) and self.is_secret_key(items[0])
+
+    def is_secret_option(self, word: Any) -> bool:
+        """Tell whether *word* announces a secret in a list of a program's arguments, as `--password` does."""
+        return type(word) is str and word.startswith("-") and "=" not in word and self.is_secret_key(word.lstrip("-"))
+
+    def secret_member(self, value: Mapping[Any, Any]) -> str | None:
+        """Return the key of a secret that another member names: `value` in `{"name": "Cookie", "value": "…"}`."""
+        for value_key in _VALUE_MEMBERS:
+            if value_key in value:
+                names = (value.get(name_key) for name_key in _NAME_MEMBERS)
+                if any(isinstance(name, str) and self.is_secret_key(name) for name in names):
+                    return value_key
+        return None
 
     def _treatment_of(self, key: str) -> Treatment:
         name = comparable_name(key)
@@ -113,9 +135,7 @@ class Redactor:
             return Treatment.URL if header in _URL_HEADERS else Treatment.TEXT
         if self._is_extra(name) or PRIVATE_NAMES.search(name):
             return Treatment.SECRET
-        if name in HARMLESS_NAMES:
-            return Treatment.TEXT
-        if SECRET_NAME.search(name):
+        if is_secret_name(key):
             return Treatment.SECRET
         if name in _BY_NAME:
             return _BY_NAME[name]
@@ -124,6 +144,24 @@ class Redactor:
     def _is_extra(self, name: str) -> bool:
         return any(key in name for key in self._extra_keys)
 
+
+def _mask_plain(text: str) -> str:
+    """Return a text without secrets; a text that is a statement, also without its literals."""
+    if _STATEMENT.match(text) is not None:
+        text = mask_literals(text)
+    return mask_text(text)
+
+
+SMALLEST_CARD_NUMBER: Final = 10**12
+_NAME_MEMBERS: Final = ("name", "key", "header", "field", "Name", "Key")
+_VALUE_MEMBERS: Final = ("value", "Value", "val", "content")
+
+# Only what no sentence begins with: the apostrophes of prose would pair up as quotes.
+_STATEMENT: Final = re.compile(
+    r"\s{0,20}+\(?(?:SELECT\s|(?i:select\s[^\n]{1,2000}?\sfrom\s|insert\s+into\s|replace\s+into\s|delete\s+from\s|merge\s+into\s"
+    r"|update\s+\S{1,200}+\s+set\s|(?:create|alter)\s+user\s|set\s+password\b|pragma\s+\w+\s*=|grant\s[^\n]{1,200}?\sto\s"
+    r"|with\s+(?:recursive\s+)?[\w`\"]+\s+as\s*\(|call\s+[\w.`]+\s*\(|exec(?:ute)?\s+[\w.\[\]]+\s+@))"
+)
 
 _DEEPEST: Final = 20
 _LONGEST_NAME: Final = 1000
@@ -149,5 +187,5 @@ _BY_TREATMENT: Final = {
     Treatment.QUERY: mask_query,
     Treatment.ERROR_MESSAGE: mask_error_message,
     Treatment.STACK_TRACE: mask_stack_trace,
-    Treatment.TEXT: mask_text,
+    Treatment.TEXT: _mask_plain,
 }

@@ -6,15 +6,30 @@ called api, Logfire's `session` the digest in `session.id`.
 """
 
 import re
+from functools import lru_cache
 from typing import Final
 
+_KEY_OF: Final = (
+    "api|access|private|secret|signing|encryption|master|stripe|aws|ssh|auth|license|client|service|deploy|hmac|jwt|rsa|pgp|gpg"
+    "|sendgrid|mailgun|twilio|openai|anthropic|azure|webhook|admin|root|shared|crypt|storage"
+)
+_OF_LOGIN: Final = "db|database|smtp|user|usr|root|admin|mysql|my|new|old|login|ftp|mail|app|http|proxy|redis"
+_COUNTED_TOKENS: Final = (
+    "input_", "output_", "prompt_", "completion_", "total_", "max_", "num_", "n_", "cached_", "reasoning_", "usage.",
+    "used_", "min_", "thinking_", "audio_", "text_", "image_",
+)  # fmt: skip
+"""Language models count tokens."""
+
 SECRET_NAME: Final = re.compile(
-    r"passw(?:or)?d|passphrase|passcode|(?:^|[._])(?:pass|pwd|pw|pin|otp|totp|pan|sid|jwt|csrf|xsrf|ssn|cvv2?|cvc2?|iban|sig|creds)(?:$|[._])"
-    r"|mysql_pwd|secret|credential|authorization|authentication_info|(?:^|[._])auth$|authenticat"
-    r"|api_?key|access_?key|private_?key|secret_?key|signing_?key|encryption_?key|(?:^|[._])e2e_key(?:$|[._])"
-    r"|token(?!s)|jwt_|csrf|xsrf|cookie|set_cookie|signature"
-    r"|session_?(?:id|key|token)|phpsessid|connect\.sid|_session$|aiohttp_session"
-    r"|two_factor|one_time_code|social_?security|credit_?card|card_?(?:number|no|num)(?:$|[._])|(?:^|\.)card$"
+    r"passw(?:or)?d|passphrase|passcode|secret|credential|authorization|authentication_info|authenticat|cookie|signature"
+    r"|(?:^|[._])(?:pass|pwd|pw|pin|otp|totp|pan|sid|sess|jwt|csrf|xsrf|ssn|cvv2?|cvc2?|iban|sig|hmac|creds|authz|oauth2?|bearer)"
+    r"\d{0,3}(?:$|[._])"
+    rf"|(?:^|[._])(?:{_OF_LOGIN})_?(?:pass|pwd|pw|pin)\d{{0,3}}(?:$|[._])|mysql_pwd|pin_?code"
+    rf"|(?:^|[._])auth$|auth_header|(?:{_KEY_OF})_?key(?:$|[._\d])|(?:{_KEY_OF})_?keys$|(?:^|[._])e2e_key(?:$|[._])"
+    rf"|token(?!s)|{''.join(f'(?<!{re.escape(word)})' for word in _COUNTED_TOKENS)}tokens(?:$|[.])|jwt_|csrf|xsrf"
+    r"|sess(?:ion)?_?(?:id|key|token)|connect\.sid|_session$|aiohttp_session"
+    r"|two_factor|one_time_code|(?:recovery|backup|verification)_?codes?(?:$|[._])|social_?security"
+    r"|credit_?card|card_?(?:number|no|num)(?:$|[._])|(?:^|\.)card$|(?:^|[._])cc_?(?:n|no|num|number)(?:$|[._])"
     r"|security_code|bank_?account|account_?number",
 )
 """Searched in the name after `comparable_name`."""
@@ -57,6 +72,13 @@ PLAIN_HEADERS: Final = frozenset(
 def comparable_name(name: str) -> str:
     """Return *name* lower-cased, `accessToken` as `access_token`, and with blanks and dashes as underscores."""
     return _WORD_START.sub(r"\1_\2", name).lower().replace("-", "_").replace(" ", "_")
+
+
+@lru_cache(maxsize=4096)
+def is_secret_name(name: str) -> bool:
+    """Tell whether *name*, in any spelling, is that of a secret: the grammar of attributes and of free text."""
+    comparable = comparable_name(name)
+    return comparable not in HARMLESS_NAMES and SECRET_NAME.search(comparable) is not None
 
 
 _WORD_START: Final = re.compile(r"([a-z0-9])([A-Z])")

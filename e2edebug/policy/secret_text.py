@@ -8,39 +8,52 @@ of `a.a.a.`; a test holds these rules to a budget.) A rule runs only if a substr
 import re
 from typing import Final
 
-MASK: Final = "[redacted]"
+from e2edebug.policy.named_secrets import MASK, mask_elements, mask_named_values
+from e2edebug.policy.url_credentials import mask_address, mask_credentials
+
+__all__ = ["MASK", "mask_query", "mask_secrets", "mask_url"]
 
 
 def mask_secrets(text: str) -> str:
     """Return *text* without credentials: in URLs, query strings, headers, `name=value` pairs, tokens, keys, cards."""
     if "-----BEGIN" in text:
         text = _PEM.sub(MASK, text)
-    if "://" in text and "@" in text:
-        text = _USERINFO.sub(f"://{MASK}@", text)
+    if "@" in text and ":" in text:
+        text = mask_credentials(text) if "://" in text else mask_address(text)
     if "eyJ" in text:
         text = _JWT.sub(MASK, text)
     lowered = text.lower()
-    if "cookie" in lowered or "authorization" in lowered:
-        text = _HEADER_LINE.sub(rf"\1{MASK}", text)
+    if any(mark in text for mark in _SEPARATORS) and any(stem in lowered for stem in _STEMS):
+        text = mask_named_values(text)
+        if "</" in text:
+            text = mask_elements(text)
     if "bearer" in lowered or "basic" in lowered or "digest" in lowered or "token" in lowered:
         text = _SCHEME.sub(rf"\1 {MASK}", text)
-    if any(word in lowered for word in _SECRET_WORDS):
-        text = _NAMED_VALUE.sub(rf"\1{MASK}", text)
     if "=" in text and ("?" in text or "&" in text):
         text = _QUERY_VALUE.sub(rf"\1{MASK}", text)
     if any(prefix in text for prefix in _KNOWN_TOKEN_STARTS):
         text = _KNOWN_TOKEN.sub(MASK, text)
     if len(text) >= _SHORTEST_CARD and _DIGIT_RUN.search(text) is not None:
         text = _DIGIT_RUN.sub(_mask_card, text)
+    if len(text) >= _SHORTEST_RESET_TOKEN and "-" in text:
+        text = _RESET_TOKEN.sub(MASK, text)
     return text
+
+
+def is_card_number(number: int) -> bool:
+    """Tell whether *number* can only be that of a payment card: its length, its first digits and its check digit."""
+    text = str(number)
+    return _CARD.fullmatch(text) is not None and _passes_luhn(text)
 
 
 def mask_url(url: str) -> str:
     """Return *url* without user name, password, and the values of query and fragment; the keys stay."""
+    if "@" in url:
+        url = mask_credentials(url)
     rest, hash_mark, fragment = url.partition("#")
     rest, question_mark, query = rest.partition("?")
-    if "@" in rest and "//" in rest:
-        rest = _USERINFO_ANY_SCHEME.sub(f"//{MASK}@", rest)
+    if "@" in rest and "//" in rest and "://" not in rest:
+        rest = _USERINFO_WITHOUT_SCHEME.sub(f"//{MASK}@", rest)
     masked = mask_secrets(rest)
     if question_mark:
         masked += "?" + mask_query(query)
@@ -66,34 +79,31 @@ def _mask_pair(pair: str) -> str:
 
 
 def _mask_card(match: re.Match[str]) -> str:
-    digits = [int(character) for character in match.group() if character.isdigit()]
+    return MASK if _passes_luhn(match.group()) else match.group()
+
+
+def _passes_luhn(text: str) -> bool:
+    digits = [int(character) for character in text if character.isdigit()]
     doubled = sum(sum(divmod(2 * digit, 10)) for digit in digits[-2::-2])
-    is_card = (doubled + sum(digits[-1::-2])) % 10 == 0
-    return MASK if is_card else match.group()
+    return (doubled + sum(digits[-1::-2])) % 10 == 0
 
 
 _SHORTEST_CARD: Final = 13
 
 _PEM: Final = re.compile(r"-----BEGIN[^-]{0,60}-----[\s\S]*?(?:-----END[^-]{0,60}-----|\Z)")
-_USERINFO: Final = re.compile(r"://[^\s/?#\"'<>]*@")
-_USERINFO_ANY_SCHEME: Final = re.compile(r"//[^/]*@")
+_USERINFO_WITHOUT_SCHEME: Final = re.compile(r"//[^/]*@")
 _JWT: Final = re.compile(r"(?<![A-Za-z0-9_-])eyJ[A-Za-z0-9_-]{5,}+(?:\.[A-Za-z0-9_=-]*+){1,4}")
-_SCHEME: Final = re.compile(r"(?i)(?<![\w-])(bearer|basic|digest|token)\s{1,4}+[A-Za-z0-9+/=._~-]{8,}+")
-_SEPARATOR: Final = r"(?:[\"']?\]?\s{0,4}+(?:=>|[:=])\s{0,4}+|[\"'],\s{0,4}+(?=b?[\"']))(?:b(?=[\"']))?"
-_QUOTED: Final = r"\"(?:[^\"\\]|\\.)*+\"?|'(?:[^'\\]|\\.)*+'?"
-_HEADER_LINE: Final = re.compile(
-    rf"(?i)((?:authorization|cookie2?){_SEPARATOR})(?!\[redacted\])(?:{_QUOTED}|[^\r\n\"']++)"
+_SCHEME: Final = re.compile(
+    r"(?i)(?<![\w-])(bearer|(?:basic|digest|token)(?!\s{1,4}+(?-i:[a-z]{1,12}+)(?![\w+/=.~-])))\s{1,4}+[A-Za-z0-9+/=._~-]{8,}+"
 )
-_SECRET_WORDS: Final = (
-    "pass", "pwd", "secret", "key", "token", "credential", "session", "csrf", "xsrf", "signature", "card", "cvv", "cvc",
-    "ssn", "otp",
+"""What follows `token` in prose ("Token matching query") is a word."""
+_SEPARATORS: Final = ("=", ":", "->", "%3", "--", "',", '",', "</")
+_STEMS: Final = (
+    "pass", "pwd", "pw", "secret", "key", "token", "cred", "auth", "cookie", "sess", "sid", "jwt", "csrf", "xsrf", "sig",
+    "pin", "otp", "pan", "ssn", "cvv", "cvc", "iban", "hmac", "bearer", "card", "code", "security", "factor", "account",
+    "ccn", "cc_n", "cc-n", "cc n",
 )  # fmt: skip
-"""At least one of these is in every text that `_NAMED_VALUE` matches."""
-_NAMED_VALUE: Final = re.compile(
-    r"(?i)((?:passw(?:or)?d|passphrase|passcode|pwd|secret|api[-_]?key|access[-_]?key|private[-_]?key"
-    r"|token(?!s)|credentials?|session[-_]?(?:id|key)|csrf|xsrf|signature|card[-_]?(?:number|no)|cvv2?|cvc2?|ssn|otp)"
-    rf"[\w.-]{{0,24}}{_SEPARATOR})(?!\[redacted\]|YES\)|NO\))(?:{_QUOTED}|[^\s,;&)}}\]\"']++)"
-)
+"""At least one of these is in every secret name."""
 _QUERY_VALUE: Final = re.compile(r"([?&][\w.\[\]%~+-]{1,64}=)[^&\s\"'<>#]++")
 _KNOWN_TOKEN_STARTS: Final = (
     "AKIA",
@@ -113,4 +123,11 @@ _KNOWN_TOKEN: Final = re.compile(
     r"|sk_(?:live|test)_\w{10,}+|xox[abeoprs]-[\w-]{10,}+|AIza[\w-]{30,}+)"
 )
 # Payment cards begin with 2 to 6; epoch nanoseconds (1.7e18), also 19 digits, do not, and would pass Luhn one time in ten.
-_DIGIT_RUN: Final = re.compile(r"(?<![\w.-])[2-6]\d{3}(?:[ -]?\d){9,15}(?![\w.]?\d)")
+# What a dash joins to four hexadecimal digits is a UUID.
+_DIGIT_RUN: Final = re.compile(
+    r"(?<!\d)(?<!\d[.-])(?<![0-9a-f]{4}-)[2-6]\d{3}(?:(?:[ -]?\d){9,15}|(?:[.\u00a0\u202f]\d{4}){3})(?![\w.]?\d)"
+)
+_CARD: Final = re.compile(r"4\d{15}|5[1-5]\d{14}|2[2-7]\d{14}|6(?:011|4[4-9]\d|5\d\d)\d{12}|3[47]\d{13}")
+_RESET_TOKEN: Final = re.compile(r"(?<![\w-])[a-z0-9]{6,8}-[0-9a-f]{32}(?!\w)")
+"""Of Django's PasswordResetTokenGenerator, in the path of the link that it mails."""
+_SHORTEST_RESET_TOKEN: Final = 39

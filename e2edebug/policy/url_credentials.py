@@ -1,0 +1,63 @@
+"""Who and with which password, in URLs: the part before the `@`, however badly a password in it is escaped.
+
+`mysql://shop:p#ss@db/x` is no URL by the book, and yet the one that a setting or an error message holds. Where the book
+leaves a password behind, the last `@` of the word counts. Linear in the text.
+"""
+
+import re
+from typing import Final
+
+MASK: Final = "[redacted]"
+
+
+def mask_credentials(text: str) -> str:
+    """Return *text* with the credentials of every URL in it replaced: `mysql://[redacted]@db/x`."""
+    pieces: list[str] = []
+    kept = position = 0
+    while (slashes := text.find("://", position)) >= 0:
+        start = slashes + 3
+        word = _WORD.match(text, start)
+        end = word.end() if word is not None else start
+        last_at = text.rfind("@", start, end)
+        if last_at < 0:
+            position = end  # no other URL in this word has one either
+            continue
+        at = _end_of_credentials(text, slashes, end, last_at)
+        if at < 0:
+            position = start
+            # Not read again for each `://` in it: what follows the last `@` has none.
+            if last_at < text.find("://", position, end):
+                position = end
+            continue
+        pieces += (text[kept:start], MASK)
+        kept = position = at
+    return "".join((*pieces, text[kept:])) if pieces else text
+
+
+def mask_address(text: str) -> str:
+    """Return `user:password@host` as `[redacted]@host`; any other text as it is."""
+    found = _ADDRESS.fullmatch(text)
+    return text if found is None or found[1].lower() in _MAIL_WORDS else f"{MASK}@{found[2]}"
+
+
+def _end_of_credentials(text: str, slashes: int, end: int, last_at: int) -> int:
+    """Return where the `@` stands that ends the credentials; -1 when the URL has none."""
+    start = slashes + 3
+    scheme = _SCHEME.search(text, max(0, slashes - 20), slashes)
+    is_web = scheme is not None and scheme[0].lower() in _WEB
+    found = _AUTHORITY.match(text, start, end)
+    authority_end = start if found is None else found.end()
+    at = text.rfind("@", start, authority_end)
+    if is_web and (at >= 0 or _PORT.match(text, start, end) is not None):
+        return at
+    colon = text.find(":", start, authority_end)
+    return last_at if colon >= 0 else at
+
+
+_WORD: Final = re.compile(r"\S++")
+_SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*$")
+_WEB: Final = frozenset({"http", "https", "ws", "wss", "ftp", "file"})
+_AUTHORITY: Final = re.compile(r"[^/?#\"'<>]++")
+_PORT: Final = re.compile(r"(?:[^/?#\"'<>:@]*+|\[[0-9a-fA-F:.]*+\]):\d{1,5}(?:[/?#\"'<>),.;]|\Z)")
+_ADDRESS: Final = re.compile(r"([^\s:/@]{1,200}+):[^\s]*@([\w.\[\]:-]*)")
+_MAIL_WORDS: Final = frozenset({"mailto", "to", "from", "cc", "bcc", "email", "e-mail", "sip", "acct"})
