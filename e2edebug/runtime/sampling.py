@@ -1,10 +1,14 @@
 """Every span is recorded, so that durations and counts are complete; the sampler decides only which are kept as steps."""
 
 import logging
+from collections.abc import Sequence
 from importlib.metadata import entry_points
 from typing import Final, NamedTuple
 
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import sampling
+from opentelemetry.trace import Link, SpanKind, TraceState
+from opentelemetry.util.types import Attributes
 
 _log = logging.getLogger("e2edebug")
 
@@ -40,7 +44,35 @@ def build_sampling(name: str | None, argument: str | None) -> Sampling:
         if chosen is sampling.ALWAYS_ON
         else f"{chosen.get_description()} decides which traces are kept, errors always are"
     )
-    return Sampling(sampling.AlwaysRecordSampler(chosen), kept)
+    # Unwrapped, because this one records everything already, and a RecordingTracer need not ask it.
+    return Sampling(chosen if chosen is sampling.ALWAYS_ON else _RecordingSampler(chosen), kept)
+
+
+class _RecordingSampler(sampling.AlwaysRecordSampler):
+    """Has spans recorded that *chosen* drops, with the attributes they begin with.
+
+    The SDK's hands on what the chosen sampler returns, and those of the SDK return no attributes with a DROP. Durations
+    would then be counted without the layer and component that the span was begun with.
+    """
+
+    def __init__(self, chosen: sampling.Sampler) -> None:
+        super().__init__(chosen)
+        self._chosen = chosen
+
+    def should_sample(
+        self,
+        parent_context: Context | None,
+        trace_id: int,
+        name: str,
+        kind: SpanKind | None = None,
+        attributes: Attributes = None,
+        links: Sequence[Link] | None = None,
+        trace_state: TraceState | None = None,
+    ) -> sampling.SamplingResult:
+        result = self._chosen.should_sample(parent_context, trace_id, name, kind, attributes, links, trace_state)
+        if result.decision is not sampling.Decision.DROP:
+            return result
+        return sampling.SamplingResult(sampling.Decision.RECORD_ONLY, attributes, result.trace_state)
 
 
 def _chosen(name: str | None, argument: str | None) -> sampling.Sampler:

@@ -1,8 +1,11 @@
 """The SDK's spans enter the pipeline here. An exception in a processor reaches the application, so none leaves it."""
 
+from typing import Final
+
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
+from opentelemetry.trace import StatusCode
 
 from e2edebug.policy import attributes as names
 from e2edebug.policy.correlation_id import CONTEXT_KEY
@@ -14,7 +17,7 @@ from e2edebug_exporters.span_reading import raw_attributes
 class SpanPipelineProcessor(SpanProcessor):
     """Gives each span its correlation id at its start, and hands it over at its end.
 
-    Every ended span is counted in the durations; only sampled ones are stored. A span that begins with
+    Every ended span is counted in the durations; stored are the sampled ones and those with an error. A span that begins with
     `e2edebug.pending` is stored at once as `started`, so that a workflow can be seen while it runs.
     """
 
@@ -36,13 +39,13 @@ class SpanPipelineProcessor(SpanProcessor):
             internal_error("note the start of a span", error)
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Count the span's duration and, if it is sampled, take it over."""
+        """Count the span's duration and, if it is sampled or tells of an error, take it over."""
         if self._is_shut_down:
             return
         try:
             self._span_metrics.record(span)
             context = span.context
-            if context is not None and context.trace_flags.sampled:
+            if context is not None and (context.trace_flags.sampled or _tells_of_error(span)):
                 self._pipeline.put_span(span)
         except Exception as error:  # noqa: BLE001 # the edge to the application
             internal_error("take over a span", error)
@@ -56,6 +59,16 @@ class SpanPipelineProcessor(SpanProcessor):
         if not self._is_shut_down:
             self._is_shut_down = True
             self._pipeline.flush_at_exit()
+
+
+def _tells_of_error(span: ReadableSpan) -> bool:
+    """Say whether *span* failed or carries an exception: an error is stored whatever the sampler says of its trace."""
+    if span.status.status_code is _ERROR:
+        return True
+    return any(event.name == "exception" for event in span._events)
+
+
+_ERROR: Final = StatusCode.ERROR
 
 
 def _as_started(span: Span) -> ReadableSpan:
