@@ -17,7 +17,7 @@ from e2edebug.policy.plain_values import text_of
 from e2edebug_exporters.attribute_json import AttributeEncoder, Facts
 from e2edebug_exporters.column_limits import column_limits
 from e2edebug_exporters.column_text import ColumnText
-from e2edebug_exporters.fingerprint import FINGERPRINT_VERSION, digest, fingerprint, frames_of
+from e2edebug_exporters.fingerprint import FINGERPRINT_VERSION, digest, fingerprint, qualified_type, read_stack
 from e2edebug_exporters.layers import LayerResolver
 from e2edebug_exporters.metadata_json import MetadataWriter
 from e2edebug_exporters.request_facts import request_facts
@@ -27,8 +27,11 @@ from e2edebug_exporters.sanitize import Sanitizer
 from e2edebug_exporters.span_reading import SpanIndex, plain_mapping, raw_attributes
 from e2edebug_exporters.step_mapping import StepMapper, is_client_error
 from e2edebug_exporters.step_naming import code_owner_of
-from e2edebug_exporters.time_text import EARLIEST, time_text
+from e2edebug_exporters.time_text import EARLIEST, is_storable, time_text
 from e2edebug_schema.tables import LAYERS, SEVERITIES
+
+TOO_MANY_ERRORS: Final = "errors beyond 1024 of a span"
+"""In `RowMapper.sanitised`: exceptions that became no row."""
 
 
 class ErrorMapper:
@@ -61,8 +64,14 @@ class ErrorMapper:
         self, span: ReadableSpan, row: StepRow, facts: Facts, resource: ResourceFacts, index: SpanIndex
     ) -> list[ErrorRow]:
         """Return the errors recorded on *span*, of which *row* and *facts* were made."""
-        events = [event for event in span.events if event.name == "exception"][:_MOST_PER_SPAN]
-        return [self._of_event(event, span, row, resource, index) for event in events if _is_error(event, span, facts)]
+        events = [event for event in span.events if event.name == "exception"]
+        if len(events) > _MOST_PER_SPAN:
+            self._sanitizer.counts[TOO_MANY_ERRORS] += len(events) - _MOST_PER_SPAN
+        return [
+            self._of_event(event, span, row, resource, index)
+            for event in events[:_MOST_PER_SPAN]
+            if _is_error(event, span, facts, index)
+        ]
 
     def of_log(self, record: ReadableLogRecord) -> ErrorRow | None:
         """Return the error that a log record tells of, or None: the store keeps errors, not logs.
@@ -76,11 +85,9 @@ class ErrorMapper:
         if not (has_exception or level >= _ERROR_LEVEL):
             return None
         logger = record.instrumentation_scope.name if record.instrumentation_scope is not None else ""
-        if logger in _REQUEST_LOGGERS and is_client_error({"http.response.status_code": attributes.get("status_code")}):
+        if _tells_of_requests(logger) and is_client_error({"http.response.status_code": attributes.get("status_code")}):
             return None
         error_type = self._sanitizer.as_text(attributes.get("exception.type") or logger or _UNKNOWN_TYPE)
-        if level < _ERROR_LEVEL and _is_client_error_type(error_type):
-            return None
         return self._of_record(record, attributes, level=level, logger=logger, error_type=error_type)
 
     def _of_event(
@@ -96,7 +103,7 @@ class ErrorMapper:
             sources=[*sources, {names.USER_ID: raw_attributes(span).get(names.USER_ID)}],
             error_type=self._sanitizer.as_text(attributes.get("exception.type") or _UNKNOWN_TYPE),
             message=self._sanitizer.as_text(attributes.get("exception.message") or ""),
-            time_unix_ns=event.timestamp or 0,
+            time_unix_ns=self._time_of(event.timestamp, span.end_time, span.start_time),
             key_of_copy="",
             correlation=row.correlation_id,
             trace_id=row.trace_id,
@@ -127,7 +134,7 @@ class ErrorMapper:
             sources=[attributes],
             error_type=error_type,
             message=message,
-            time_unix_ns=time_unix_ns,
+            time_unix_ns=self._time_of(log.timestamp, log.observed_timestamp),
             key_of_copy=key_of_copy,
             correlation=self._steps.correlation_of_trace(log.trace_id) if log.trace_id else None,
             trace_id=trace_id,
@@ -159,7 +166,7 @@ class ErrorMapper:
     ) -> ErrorRow:
         limits = self._limits
         stack = self._sanitizer.as_text(attributes.get("exception.stacktrace") or "")
-        frames = frames_of(stack[-_LONGEST_READ:])
+        frames, final_line = read_stack(stack[-_LONGEST_READ:])
         short_type = error_type.rpartition(".")[2]
         shown_type = self._texts.name(error_type, limits["error_type"])
         shown_message = self._texts.error_message(message, limits["error_message"], error_type)
@@ -168,7 +175,11 @@ class ErrorMapper:
             # What the message hides must not stand at the end of the stack, where Python repeats it.
             shown_stack = shown_stack.replace(message, shown_message)
         request = request_facts(sources, self._texts, limits, with_address=self._captures_client_address)
-        origin = " ".join(frames[-1]) if frames else message[:_LONGEST_KEY_MESSAGE]
+        # Copies of one exception are alike in where it was raised and in what it says; copies that a query's span has
+        # masked already as well, once they are masked.
+        said = self._texts.error_message(final_line[:_LONGEST_MASKED], limits["error_message"], short_type)
+        said = said.replace("'?'", "?")[:_LONGEST_SAID]
+        origin = " ".join((*frames[-1], said)) if frames else message[:_LONGEST_KEY_MESSAGE]
         first_line = shown_message.lstrip().partition("\n")[0]
         title = f"{shown_type.rpartition('.')[2]}: {first_line}" if first_line else shown_type
         own_layer = attributes.get(names.LAYER)
@@ -184,7 +195,7 @@ class ErrorMapper:
             error_type=shown_type,
             error_message=shown_message,
             stack_trace=shown_stack,
-            fingerprint=fingerprint(error_type, frames, message),
+            fingerprint=fingerprint(qualified_type(error_type, final_line), frames, message),
             fingerprint_version=FINGERPRINT_VERSION,
             user_id=request.user_id,
             request_path=request.path,
@@ -196,6 +207,12 @@ class ErrorMapper:
             metadata=self._metadata(attributes, resource, extra),
             group_title=self._texts.name(title, self._longest_title),
         )
+
+    def _time_of(self, *candidates: int | None) -> int:
+        """Return the first time that a column can hold, 0 for none."""
+        if candidates[0] is not None and not is_storable(candidates[0]):
+            self._sanitizer.counts["time"] += 1
+        return next((time for time in candidates if time is not None and is_storable(time)), 0)
 
     def _metadata(self, attributes: Mapping[str, Any], resource: ResourceFacts, extra: Mapping[str, Any]) -> str:
         parts: dict[str, str] = {}
@@ -210,22 +227,37 @@ class ErrorMapper:
         return self._metadata_writer.finished(facts, parts)
 
 
-def _is_error(event: Event, span: ReadableSpan, facts: Facts) -> bool:
+def _is_error(event: Event, span: ReadableSpan, facts: Facts, index: SpanIndex) -> bool:
     """Tell whether an exception is a failure of the application, not the client's (semantic conventions: 4xx on servers)."""
     attributes = plain_mapping(event.attributes)
     if names.ERROR_SEVERITY in attributes:
         return True
-    if _is_client_error_type(text_of(attributes.get("exception.type", ""))):
-        return "http.response.status_code" in facts and not is_client_error(facts)
+    if text_of(attributes.get("exception.type", "")) in _CLIENT_ERROR_TYPES:
+        return not _may_be_the_clients(span, facts, index)
     return not (span.kind is SpanKind.SERVER and _is_4xx(facts))
+
+
+def _may_be_the_clients(span: ReadableSpan, facts: Facts, index: SpanIndex) -> bool:
+    """Tell whether *span* belongs to a request that was answered with a status below 500, for all that is known yet.
+
+    The request's own span ends last, maybe in a later batch, and says then whether it was an error after all.
+    """
+    if span.kind is SpanKind.SERVER:
+        return is_client_error(facts)
+    root = index.local_root(span)
+    if root.kind is SpanKind.SERVER:
+        found = raw_attributes(root)
+        status = found.get("http.response.status_code", found.get("http.status_code"))
+        return status is None or is_client_error({"http.response.status_code": status})
+    return root.parent is not None and not root.parent.is_remote
 
 
 def _is_4xx(facts: Facts) -> bool:
     return is_client_error(facts) and int(facts["http.response.status_code"]) >= 400
 
 
-def _is_client_error_type(error_type: str) -> bool:
-    return error_type.rpartition(".")[2] in _CLIENT_ERROR_TYPES
+def _tells_of_requests(logger: str) -> bool:
+    return logger == "django.request" or logger.startswith("django.security")
 
 
 def _explicit_severity(attributes: Mapping[str, Any]) -> str | None:
@@ -244,13 +276,33 @@ def _severity_of_level(level: int) -> str:
 
 _ERROR_LEVEL: Final = 17
 _UNKNOWN_TYPE: Final = "Error"
-_MOST_PER_SPAN: Final = 64
+_MOST_PER_SPAN: Final = 1024
+"""Eight times what the SDK keeps on a span, unless it is told otherwise."""
 _LONGEST_READ: Final = 262_144
 _LONGEST_KEY_MESSAGE: Final = 200
+_LONGEST_MASKED: Final = 4096
+_LONGEST_SAID: Final = 500
 _SHORTEST_TELLING: Final = 4
-_REQUEST_LOGGERS: Final = frozenset({"django.request", "django.security.DisallowedHost", "django.security"})
 _CLIENT_ERROR_TYPES: Final = frozenset(
-    {"Http404", "PermissionDenied", "NotAuthenticated", "AuthenticationFailed", "MethodNotAllowed", "NotAcceptable",
-     "UnsupportedMediaType", "Throttled", "ParseError", "NotFound", "DisallowedHost", "BadRequest", "RequestDataTooBig"}
+    {
+        "django.http.response.Http404",
+        "django.http.multipartparser.MultiPartParserError",
+        "django.urls.exceptions.Resolver404",
+        *(
+            f"django.core.exceptions.{name}"
+            for name in (
+                "BadRequest", "DisallowedHost", "DisallowedRedirect", "PermissionDenied", "RequestDataTooBig",
+                "SuspiciousFileOperation", "SuspiciousMultipartForm", "SuspiciousOperation", "TooManyFieldsSent",
+                "TooManyFilesSent",
+            )
+        ),
+        *(
+            f"rest_framework.exceptions.{name}"
+            for name in (
+                "AuthenticationFailed", "MethodNotAllowed", "NotAcceptable", "NotAuthenticated", "NotFound", "ParseError",
+                "PermissionDenied", "Throttled", "UnsupportedMediaType", "ValidationError",
+            )
+        ),
+    }
 )  # fmt: skip
-"""Django and REST framework answer these with a status below 500; logs name them without their module."""
+"""Django and REST framework answer these with a status below 500; elsewhere their bare names are those of real errors."""

@@ -13,7 +13,9 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanKind, StatusCode
 from support.spans import RESOURCE, START_UNIX_NS, exception_event, make_span
 
-from e2edebug_exporters.fingerprint import FINGERPRINT_VERSION, fingerprint, frames_of
+from e2edebug.policy.error_text import mask_stack_trace
+from e2edebug_exporters.error_mapping import TOO_MANY_ERRORS
+from e2edebug_exporters.fingerprint import FINGERPRINT_VERSION, fingerprint, frames_of, qualified_type, read_stack
 from e2edebug_exporters.row_mapper import RowMapper
 from e2edebug_exporters.rows import ErrorRow, RowBatch
 
@@ -173,6 +175,105 @@ def test_an_exception_answered_with_a_status_below_500_is_no_error(rows_of: Rows
     assert (batch.errors, batch.steps[0].status) == ([], "completed")
 
 
+@pytest.mark.parametrize(
+    "error_type",
+    ["xml.etree.ElementTree.ParseError", "google.api_core.exceptions.BadRequest", "shop.errors.PermissionDenied"],
+)
+def test_another_librarys_error_of_the_same_bare_name_is_one(rows_of: RowsOf, error_type: str) -> None:
+    event = Event("exception", {"exception.type": error_type}, START_UNIX_NS)
+
+    batch = rows_of([make_span(parent=1, events=[event], status=StatusCode.ERROR)])
+
+    assert [row.error_type for row in batch.errors] == [error_type]
+
+
+@pytest.mark.parametrize(
+    ("kind", "attributes", "expected"),
+    [
+        (SpanKind.SERVER, {"http.response.status_code": 404}, 0),
+        (SpanKind.SERVER, {"http.status_code": 403}, 0),
+        (SpanKind.SERVER, {"http.response.status_code": 500}, 1),
+        (SpanKind.INTERNAL, {}, 1),
+        (SpanKind.CONSUMER, {}, 1),
+    ],
+)
+def test_what_django_answers_with_a_status_below_500_is_an_error_where_nobody_answered_so(
+    rows_of: RowsOf, kind: SpanKind, attributes: dict[str, Any], expected: int
+) -> None:
+    event = Event("exception", {"exception.type": "django.core.exceptions.PermissionDenied"}, START_UNIX_NS)
+    step = make_span(span_id=2, parent=1, events=[event], status=StatusCode.ERROR)
+
+    batch = rows_of([step, make_span(span_id=1, kind=kind, attributes=attributes)])
+
+    assert len(batch.errors) == expected
+
+
+def test_different_failures_at_one_line_of_one_trace_are_as_many_errors(rows_of: RowsOf) -> None:
+    errors = []
+    for number in range(5):
+        try:
+            raise ValueError(f"order {number} has no address")
+        except ValueError as error:
+            errors.append(error)
+    span = make_span(events=[exception_event(error) for error in errors], status=StatusCode.ERROR)
+
+    rows = rows_of([span]).errors
+
+    assert [row.error_message for row in rows] == [str(error) for error in errors]
+    assert len({row.fingerprint for row in rows}) == 1
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "(1062, \"Duplicate entry 'ann@example.org' for key 'users.email'\")",
+        '(1064, "You have an error in your SQL syntax; check the manual that corresponds to your MariaDB server version'
+        " for the right syntax to use near ''x' = 5' at line 1\")",
+        "(1054, \"Unknown column 'colour' in 'field list'\")",
+        "UNIQUE constraint failed: users.email",
+        "(builtins.X) near 'it''s': syntax error\n[SQL: SELECT 'a' FROM \"b\" WHERE c = 'd']\n[parameters: ('e',)]",
+        'duplicate key value violates unique constraint "users_email"\nDETAIL:  Key (email)=(ann@example.org) already exists.',
+        'near "FROM": syntax error of \'ann\' and "bob"',
+    ],
+)
+@pytest.mark.parametrize("error_type", ["django.db.utils.OperationalError", "sqlalchemy.exc.ProgrammingError"])
+def test_the_masked_copy_of_a_querys_span_and_the_requests_copy_are_one_error(
+    rows_of: RowsOf, message: str, error_type: str
+) -> None:
+    raw = stack(VIEW, LIBRARY, message=f"{error_type}: {message}")
+    masked = mask_stack_trace(raw)
+    events = [
+        Event("exception", {"exception.type": error_type, "exception.stacktrace": text}, START_UNIX_NS)
+        for text in (masked, raw)
+    ]
+
+    assert len(rows_of([make_span(events=events, status=StatusCode.ERROR)]).errors) == 1
+
+
+def test_a_note_added_on_the_way_out_makes_no_other_error(rows_of: RowsOf) -> None:
+    error = chained()
+    inner = exception_event(error)
+    error.add_note("while the cart was priced")
+
+    assert len(rows_of([make_span(events=[inner, exception_event(error)])]).errors) == 1
+
+
+def test_exceptions_beyond_the_most_of_a_span_are_counted(rows_of: RowsOf, mapper: RowMapper) -> None:
+    events = [Event("exception", {"exception.type": f"E{number}"}, START_UNIX_NS) for number in range(1030)]
+
+    batch = rows_of([make_span(events=events)])
+
+    assert (len(batch.errors), mapper.sanitised[TOO_MANY_ERRORS]) == (1024, 6)
+
+
+@pytest.mark.parametrize("time", [None, 0, 10**22, -5])
+def test_an_exception_at_no_possible_time_happened_by_the_end_of_its_span(rows_of: RowsOf, time: int | None) -> None:
+    event = Event("exception", {"exception.type": "Late"}, START_UNIX_NS)
+    event._timestamp = time  # type: ignore[assignment]  # as other SDKs send it
+
+    assert rows_of([make_span(events=[event])]).errors[0].timestamp == "2026-09-21 14:13:20.125956"
+
+
 def test_a_missing_page_is_no_error_on_an_inner_step_either(rows_of: RowsOf) -> None:
     event = Event("exception", {"exception.type": "django.http.response.Http404"}, START_UNIX_NS)
 
@@ -212,7 +313,7 @@ def test_events_say_severity_layer_component_and_user_themselves(rows_of: RowsOf
         (SeverityNumber.INFO, {"exception.type": "ValueError"}, "info"),
         (SeverityNumber.WARN, {"exception.type": "ValueError"}, "warning"),
         (SeverityNumber.DEBUG, {"exception.type": "ValueError"}, "debug"),
-        (SeverityNumber.WARN, {"exception.type": "PermissionDenied"}, None),
+        (SeverityNumber.WARN, {"exception.type": "PermissionDenied"}, "warning"),
         (SeverityNumber.ERROR, {"e2edebug.error.severity": "warning"}, "warning"),
     ],
 )
@@ -222,6 +323,12 @@ def test_logs_are_errors_by_level_or_by_their_exception(
     row = error_of_log(log_record(severity=severity, attributes=attributes))
 
     assert (row.severity if row is not None else None) == expected
+
+
+def test_what_django_logs_of_a_request_it_answered_below_500_is_no_error() -> None:
+    attributes = {"exception.type": "PermissionDenied", "status_code": 403}
+
+    assert error_of_log(log_record(logger="django.request", attributes=attributes)) is None
 
 
 def test_a_log_without_an_exception_is_named_after_its_logger() -> None:
@@ -267,7 +374,8 @@ LIBRARY = ("/venv/lib/python3.11/site-packages/django/db/models/query.py", 640, 
 
 
 def fingerprint_of(text: str, error_type: str = "ValueError", message: str = "x") -> str:
-    return fingerprint(error_type, frames_of(text), message)
+    frames, final_line = read_stack(text)
+    return fingerprint(qualified_type(error_type, final_line), frames, message)
 
 
 @pytest.mark.parametrize(
@@ -285,7 +393,9 @@ def test_an_error_keeps_its_fingerprint_on(other: str) -> None:
 
 
 def test_the_qualified_and_the_bare_type_have_one_fingerprint() -> None:
-    assert fingerprint_of(stack(VIEW), "shop.errors.Declined") == fingerprint_of(stack(VIEW), "Declined")
+    text = stack(VIEW, message="shop.errors.Declined: no funds")
+
+    assert fingerprint_of(text, "shop.errors.Declined") == fingerprint_of(text, "Declined")
 
 
 @pytest.mark.parametrize(
@@ -294,8 +404,10 @@ def test_the_qualified_and_the_bare_type_have_one_fingerprint() -> None:
         (stack(("/srv/releases/41/shop/views.py", 12, "update"), LIBRARY), "ValueError"),
         (stack(("/srv/releases/41/shop/forms.py", 12, "create"), LIBRARY), "ValueError"),
         (stack(VIEW, LIBRARY), "TypeError"),
+        (stack(VIEW, LIBRARY), "shop.ValueError"),
+        (stack(("/srv/releases/41/v2/shop/views.py", 12, "create"), LIBRARY), "ValueError"),
     ],
-    ids=["another function", "another file", "another type"],
+    ids=["another function", "another file", "another type", "another module", "another version of an interface"],
 )
 def test_another_error_has_another_fingerprint(text: str, error_type: str) -> None:
     assert fingerprint_of(stack(VIEW, LIBRARY)) != fingerprint_of(text, error_type)
