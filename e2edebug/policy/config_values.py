@@ -11,6 +11,8 @@ from functools import cache
 from typing import Final
 from urllib.parse import unquote
 
+from e2edebug.policy.secret_names import is_secret_name
+
 LONGEST_S: Final = 31_536_000
 """One year: PyMySQL refuses a longer connect_timeout, and waits of the interpreter overflow beyond some more."""
 
@@ -24,6 +26,9 @@ _BOOLEANS: Final = {
 }  # fmt: skip
 _SUPPORTED_DATABASES: Final = ("mysql", "mariadb", "sqlite")
 _DATABASE_URL_FORM: Final = "a database URL such as mysql+pymysql://user:password@host:3306/database or sqlite:///file"
+_QUERY_IN_CREDENTIALS = re.compile(r"\?(?:[^=@]*&)?[^=&@]*=")
+# The parts as SQLAlchemy's make_url reads them, which ends in a bare ValueError when the port is no number.
+_SERVER: Final = re.compile(r"(?:[^:/]*(?::[^@]*)?@)?(?P<host>\[[^/?]+\]|[^/:?]*)(?::(?P<port>[^/?]*))?(?:[/?].*)?")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*", re.ASCII | re.IGNORECASE)
 _WORKFLOW_RULE = re.compile(r"(?P<method>\S+)\s+(?P<route>\S+)\s*=\s*(?P<workflow_type>[^=]+)")
 _METHODS: Final = frozenset({"*", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
@@ -82,6 +87,8 @@ def mask_url(url: str) -> str:
     if _SCHEME.fullmatch(scheme) is None:  # the separator, if there is one, is part of a password
         scheme, separator, rest = "", "", url
     credentials, at, location = rest.rpartition("@")
+    if _QUERY_IN_CREDENTIALS.search(credentials) is not None:
+        return f"{scheme}{separator}***"  # `h:1/x?password=a@b`: where the password begins cannot be told
     user, colon, _password = credentials.partition(":")
     shown = f"{user}:***@{location}" if colon else f"{credentials}{at}{location}"
     pieces = re.split("([?&])", f"{scheme}{separator}{shown}")
@@ -90,7 +97,10 @@ def mask_url(url: str) -> str:
 
 def _masked_parameter(parameter: str) -> str:
     name, equals, _value = parameter.partition("=")
-    is_secret = re.search("pass|pwd|secret|token|key", unquote(name), re.IGNORECASE) is not None
+    plain_name = unquote(name)
+    is_secret = (
+        is_secret_name(plain_name) or re.search("pass|pwd|secret|token|key", plain_name, re.IGNORECASE) is not None
+    )
     return f"{name}=***" if equals and is_secret else parameter
 
 
@@ -116,7 +126,21 @@ def _database_url(value: object) -> str:
     database = scheme.partition("+")[0]
     if not separator or database not in _SUPPORTED_DATABASES or (database != "sqlite" and not rest):
         raise ValueFormError(_DATABASE_URL_FORM)
+    if database != "sqlite":
+        _check_server(rest)
     return value.strip()
+
+
+def _check_server(rest: str) -> None:
+    # What is wrong is named, not shown: behind a mistake, a piece of the password may be taken for the port.
+    server = _SERVER.fullmatch(rest)
+    port = (server["port"] or "") if server is not None else ""
+    if server is None or server["host"].startswith("[") != server["host"].endswith("]"):
+        raise ValueFormError(f"{_DATABASE_URL_FORM}: its host cannot be read")
+    if "[" in server["host"] and re.fullmatch(r"\[[0-9A-Fa-f:.%]+\w*\]", server["host"]) is None:
+        raise ValueFormError(f"{_DATABASE_URL_FORM}: its host is no IPv6 address")
+    if port and (re.fullmatch("[0-9]{1,5}", port, re.ASCII) is None or not 0 < int(port) < 65536):
+        raise ValueFormError(f"{_DATABASE_URL_FORM}: its port is not a number from 1 to 65535")
 
 
 def _names(value: object) -> tuple[str, ...]:

@@ -88,7 +88,7 @@ class Redactor:
     def _value(self, treatment: Treatment, value: Any, depth: int) -> Any:
         if isinstance(value, str):
             return self.string(treatment, value)
-        if isinstance(value, int) and value >= SMALLEST_CARD_NUMBER and is_card_number(value):
+        if isinstance(value, int) and self.is_card_number(value):
             return MASK
         if value is None or isinstance(value, (bool, int, float, bytes)):
             return value
@@ -112,6 +112,10 @@ class Redactor:
     def is_secret_pair(self, items: Sequence[Any]) -> bool:
         """Tell whether *items* is a name and its secret, as in `[("Cookie", "…"), …]`."""
         return len(items) == 2 and isinstance(items[0], str) and self.is_secret_key(items[0])
+
+    def is_card_number(self, number: int) -> bool:
+        """Tell whether a whole number is one of a payment card."""
+        return SMALLEST_CARD_NUMBER <= number < _LARGEST_CARD_NUMBER and is_card_number(number)
 
     def is_secret_option(self, word: Any) -> bool:
         """Tell whether *word* announces a secret in a list of a program's arguments, as `--password` does."""
@@ -153,6 +157,7 @@ def _mask_plain(text: str) -> str:
 
 
 SMALLEST_CARD_NUMBER: Final = 10**12
+_LARGEST_CARD_NUMBER: Final = 10**19
 _NAME_MEMBERS: Final = ("name", "key", "header", "field", "Name", "Key")
 _VALUE_MEMBERS: Final = ("value", "Value", "val", "content")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from e2edebug.policy.config import Config
+from e2edebug.policy.config import Config, ConfigurationError
 from e2edebug.policy.config_values import mask_url
 from e2edebug.runtime import django_project
 
@@ -53,7 +53,7 @@ def url_of_django_database(database: Mapping[str, Any]) -> str:
     """Return the SQLAlchemy URL of an entry of Django's DATABASES that is MySQL or MariaDB.
 
     Of its OPTIONS, those that decide where and how securely to connect are taken over: unix_socket,
-    read_default_file, ssl and ssl_mode's certificates.
+    read_default_file, ssl and ssl_mode's certificates. Raises ConfigurationError for a port that is no number.
     """
     options: Mapping[str, Any] = database.get("OPTIONS") or {}
     query: dict[str, str] = {}
@@ -68,7 +68,9 @@ def url_of_django_database(database: Mapping[str, Any]) -> str:
     for name, value in (options.get("ssl") or {}).items():
         if name in ("ca", "cert", "key", "capath", "cipher") and value:
             query[f"ssl_{name}"] = str(value)
-    port = database.get("PORT")
+    port = str(database.get("PORT") or "").strip()
+    if port and not (port.isascii() and port.isdigit()):
+        raise ConfigurationError([f"PORT={port!r} in Django's DATABASES is not a number"])
     return sa.URL.create(
         "mysql+pymysql",
         username=str(database.get("USER") or options.get("user") or "") or None,

@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from e2edebug.policy.redaction import MASK, Redactor, Treatment
+from e2edebug.policy.redaction import MASK, SMALLEST_CARD_NUMBER, Redactor, Treatment
 from e2edebug_exporters.attribute_names import (
     CLIENT_ADDRESS,
     COLUMN_FACTS,
@@ -96,7 +96,7 @@ class AttributeEncoder:
             if type(value) is str:
                 fragment = plan.fragments.get(value)
                 parts[plan.name] = self._fragment(plan, value) if fragment is None else fragment
-            elif type(value) is int and -_SURE_INTEGER < value < _SURE_INTEGER:
+            elif type(value) is int and -_SURE_INTEGER < value < SMALLEST_CARD_NUMBER:
                 parts[plan.name] = plan.prefix + repr(value)
             else:
                 parts[plan.name] = plan.prefix + self._other_value(plan, value)
@@ -117,6 +117,8 @@ class AttributeEncoder:
         if kind is bool:
             return "true" if value else "false"
         if isinstance(value, int):
+            if value >= SMALLEST_CARD_NUMBER and self._redactor.is_card_number(value):
+                return _JSON_MASK
             number = self._sanitizer.integer(value)
             return repr(number) if type(number) is int else quote(str(number))
         if isinstance(value, float):
@@ -239,7 +241,12 @@ class AttributeEncoder:
         items = list(value) if isinstance(value, (set, frozenset)) else value
         if self._redactor.is_secret_pair(items):
             return f"[{quote(self.key(items[0]))},{_JSON_MASK}]"
-        shown = [self.value(item, treatment, depth=depth + 1) for item in items[:_MOST_ITEMS]]
+        shown = [
+            _JSON_MASK
+            if index and self._redactor.is_secret_option(items[index - 1])
+            else self.value(item, treatment, depth=depth + 1)
+            for index, item in enumerate(items[:_MOST_ITEMS])
+        ]
         if len(items) > _MOST_ITEMS:
             self._sanitizer.counts["items"] += 1
             shown.append(quote(f"…[cut, {len(items)} items]"))
@@ -250,13 +257,15 @@ class AttributeEncoder:
         if depth == 1:
             self._begin_value()
         shown = {}
+        hidden = self._redactor.secret_member(value)
         for index, (key, item) in enumerate(value.items()):
             if index == _MOST_ITEMS:
                 self._sanitizer.counts["items"] += 1
                 shown["…"] = quote(f"cut, {len(value)} items")
                 break
             name = self._sanitizer.as_text(key)
-            shown[self.key(name)] = self.value(item, self._redactor.treatment(name), depth=depth + 1)
+            treatment = Treatment.SECRET if name == hidden else self._redactor.treatment(name)
+            shown[self.key(name)] = self.value(item, treatment, depth=depth + 1)
         return shown
 
     def _text_of_bytes(self, value: bytes, treatment: Treatment) -> str:

@@ -10,6 +10,7 @@ from typing import Final
 
 from sqlalchemy import exc
 
+from e2edebug.policy.error_text import mask_text
 from e2edebug_schema.store_errors import StoreError
 
 
@@ -177,8 +178,11 @@ def drop_reason(error: BaseException) -> str:
     return type(original).__name__
 
 
+_LONGEST_READ: Final = 10_000
+
+
 def short_text(error: BaseException, limit: int = 300) -> str:
-    """Return *error* in one line, without the statement and its values, which SQLAlchemy would print with it."""
+    """Return *error* in one line, without secrets, and without the statement that SQLAlchemy would print with it."""
     original = error.orig if isinstance(error, exc.DBAPIError) and error.orig is not None else error
-    text = " ".join(f"{type(original).__name__}: {original}".split())
+    text = " ".join(f"{type(original).__name__}: {mask_text(str(original)[:_LONGEST_READ])}".split())
     return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -14,6 +14,7 @@ from sqlalchemy import URL, Connection, Dialect, Engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
+from e2edebug.policy.config_values import mask_url
 from e2edebug_schema.column_types import SERVER_DIALECTS
 from e2edebug_schema.read_limits import READ_ONLY_OPTION, limit_reads
 from e2edebug_schema.server_session import open_mysqlclient, open_pymysql
@@ -68,9 +69,7 @@ def create_store_engine(
             execution_options={STORE_ENGINE_OPTION: True},
         )
     except ModuleNotFoundError as error:
-        raise StoreUrlError(
-            f"the driver of {store_url.render_as_string(hide_password=True)!r} is not installed: {error.name}"
-        ) from error
+        raise StoreUrlError(f"the driver of {_shown(store_url)!r} is not installed: {error.name}") from error
     limit_reads(engine, read_timeout_s=read_timeout_s)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "begin", _begin_sqlite_transaction)
@@ -90,7 +89,7 @@ def parse_store_url(url: str | URL) -> URL:
         raise StoreUrlError(f"the database URL cannot be read; accepted: {_ACCEPTED_FORMS}") from None
     if backend == "sqlite" and driver == "pysqlite":
         return parsed
-    shown = parsed.render_as_string(hide_password=True)
+    shown = _shown(parsed)
     if backend not in SERVER_DIALECTS or driver not in ("pymysql", "mysqldb"):
         raise StoreUrlError(f"{shown!r} is not a database of e2edebug; accepted: {_ACCEPTED_FORMS}")
     if "@" in (parsed.host or ""):
@@ -99,6 +98,11 @@ def parse_store_url(url: str | URL) -> URL:
     if not parsed.database:
         raise StoreUrlError(f"{shown!r} names no database; accepted: {_ACCEPTED_FORMS}")
     return parsed
+
+
+def _shown(url: URL) -> str:
+    # SQLAlchemy hides the password before the host, not the one in `?password=`.
+    return mask_url(url.render_as_string(hide_password=True))
 
 
 def read_max_allowed_packet(connection: Connection) -> int:

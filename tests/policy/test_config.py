@@ -271,6 +271,38 @@ def test_a_password_is_in_no_view_meant_for_people() -> None:
     assert "hunter2" not in repr(config)
 
 
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("mysql+pymysql://u:p@127.0.0.1:notaport/x", "its port is not a number from 1 to 65535"),
+        ("mysql+pymysql://u:p@h:33:06/x", "its port is not a number from 1 to 65535"),
+        ("mysql+pymysql://u:p@h:99999/x", "its port is not a number from 1 to 65535"),
+        ("mysql+pymysql://u:p@[::1/x", "its host cannot be read"),
+        ("mysql+pymysql://u:p@[nine]:3306/x", "its host is no IPv6 address"),
+    ],
+)
+def test_a_database_url_that_cannot_be_parsed_is_a_wrong_setting(url: str, reason: str) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_config(environ={"E2EDEBUG_DATABASE_URL": url})
+
+    assert str(caught.value) == (
+        f"E2EDEBUG_DATABASE_URL={url.replace(':p@', ':***@')!r} is not a database URL such as "
+        f"mysql+pymysql://user:password@host:3306/database or sqlite:///file: {reason}"
+    )
+    assert caught.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://db/x", "mysql://u@db/x", "mysql://u:p/q#r?s'@db:3306/x", "mysql://[::1]:3306/x", "mariadb://u:p@/x?unix_socket=/a:b",
+        "mysql://db?read_default_file=/x", "sqlite:///a:b", "sqlite://", "mysql+mysqldb://u:p@db:/x", "mysql://[fe80::1%eth0]/x",
+    ],
+)  # fmt: skip
+def test_every_database_url_that_sqlalchemy_can_parse_is_taken(url: str) -> None:
+    assert load_config(environ={"E2EDEBUG_DATABASE_URL": url}).database_url == url
+
+
 PASSWORDS = st.text(st.sampled_from("abc:@/?&=#%é"), max_size=12).map(lambda middle: f"SECRET{middle}SECRET")
 
 
@@ -287,9 +319,10 @@ def test_no_password_survives_masking_however_odd_the_url(password: str, scheme:
     ["password=SECRET", "charset=utf8&PassWd=SECRET", "p%61ssword=SECRET", "ssl_key=SECRET", "password=a@SECRET"],
 )
 def test_no_password_in_the_query_of_a_url_survives_masking(query: str) -> None:
-    config = load_config({"database_url": f"mysql://host/db?{query}"}, environ={})
+    for server in ("host", "host:3306", "u:p@host:3306"):
+        config = load_config({"database_url": f"mysql://{server}/db?{query}"}, environ={})
 
-    assert "SECRET" not in str(config.masked()["database_url"])
+        assert "SECRET" not in str(config.masked()["database_url"])
 
 
 def test_the_readme_has_the_settings_table() -> None:

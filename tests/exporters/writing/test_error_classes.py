@@ -78,3 +78,9 @@ def test_the_text_of_an_error_never_shows_a_statement() -> None:
     assert "secret" not in short_text(error)
     assert "\n" not in short_text(error)
     assert len(short_text(error)) == 300
+
+
+def test_the_short_text_of_an_error_that_quotes_a_url_has_no_password() -> None:
+    error = RuntimeError("cannot use mysql+pymysql://shop:hun#ter2@db/shop?password=hunter2")
+
+    assert short_text(error) == "RuntimeError: cannot use mysql+pymysql://[redacted]@db/shop?password=[redacted]"
