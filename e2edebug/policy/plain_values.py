@@ -36,5 +36,5 @@ def text_of(value: object) -> str:
     """Return str(value), or what can be said of an object whose `__str__` raises."""
     try:
         return str(value)
-    except Exception as error:  # noqa: BLE001 - __str__ is the application's code and may raise anything
+    except BaseException as error:  # noqa: BLE001 - __str__ is the application's code and may raise anything
         return f"<{type(value).__name__} whose __str__ raised {type(error).__name__}>"

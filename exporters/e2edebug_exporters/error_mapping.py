@@ -173,7 +173,7 @@ class ErrorMapper:
         shown_stack = self._texts.stack_trace(stack, limits["stack_trace"])
         if message and shown_message != message and len(message) >= _SHORTEST_TELLING:
             # What the message hides must not stand at the end of the stack, where Python repeats it.
-            shown_stack = shown_stack.replace(message, shown_message)
+            shown_stack = _with_shown_message(shown_stack, message, shown_message)
         request = request_facts(sources, self._texts, limits, with_address=self._captures_client_address)
         # Copies of one exception are alike in where it was raised and in what it says; copies that a query's span has
         # masked already as well, once they are masked.
@@ -237,6 +237,17 @@ def _is_error(event: Event, span: ReadableSpan, facts: Facts, index: SpanIndex) 
     return not (span.kind is SpanKind.SERVER and _is_4xx(facts))
 
 
+def _with_shown_message(stack: str, message: str, shown: str) -> str:
+    """Put what is shown of a message in the place of the message; of a long one, a stack holds only the beginning."""
+    if len(message) <= _LONGEST_WHOLE:
+        return stack.replace(message, shown)
+    start = stack.find(message[:_LONGEST_WHOLE])
+    if start < 0:
+        return stack
+    end = start + len(message) if stack.startswith(message, start) else stack.find("…[cut, ", start)
+    return stack[:start] + shown + (stack[end:] if end >= 0 else "")
+
+
 def _may_be_the_clients(span: ReadableSpan, facts: Facts, index: SpanIndex) -> bool:
     """Tell whether *span* belongs to a request that was answered with a status below 500, for all that is known yet.
 
@@ -283,6 +294,8 @@ _LONGEST_KEY_MESSAGE: Final = 200
 _LONGEST_MASKED: Final = 4096
 _LONGEST_SAID: Final = 500
 _SHORTEST_TELLING: Final = 4
+_LONGEST_WHOLE: Final = 4096
+"""Half of what `exception_stack` keeps of a message."""
 _CLIENT_ERROR_TYPES: Final = frozenset(
     {
         "django.http.response.Http404",

@@ -104,6 +104,68 @@ def test_an_exception_whose_str_raises_passes_unchanged(exported):
     assert only(exported).status.description == "Silent: <Silent whose __str__ raised RuntimeError>"
 
 
+@pytest.mark.parametrize("raised", [KeyboardInterrupt, SystemExit])
+def test_an_exception_whose_str_interrupts_passes_unchanged(exported, raised):
+    class Silent(Exception):
+        def __str__(self) -> str:
+            raise raised
+
+    @step
+    def fail() -> None:
+        raise Silent
+
+    with pytest.raises(Silent):
+        fail()
+
+    assert only(exported).status.description == f"Silent: <Silent whose __str__ raised {raised.__name__}>"
+
+
+def test_an_exception_that_passes_several_steps_is_told_by_the_innermost_and_the_outermost(exported):
+    @step
+    def descend(depth: int) -> None:
+        if depth == 0:
+            raise LookupError("no such cart")
+        descend(depth - 1)
+
+    with pytest.raises(LookupError):
+        descend(3)
+
+    spans = exported.get_finished_spans()
+    assert [len(span.events) for span in spans] == [1, 0, 0, 1]
+    assert {span.status.description for span in spans} == {"LookupError: no such cart"}
+    assert [attributes_of(span).get("error.type") for span in spans] == [None, "LookupError", "LookupError", None]
+
+
+def test_an_exception_that_is_raised_again_in_another_trace_is_told_there_too(exported):
+    error = LookupError("no such cart")
+
+    @step
+    def find() -> None:
+        raise error
+
+    for _ in range(2):
+        with pytest.raises(LookupError):
+            find()
+
+    assert [len(span.events) for span in exported.get_finished_spans()] == [1, 1]
+
+
+def test_an_exception_costs_no_more_for_each_step_that_it_passes(exported):
+    """Formatting a stack looks its lines up; a RecursionError through 300 steps took 19 s (2026-11)."""
+
+    @step
+    def descend() -> None:
+        descend()
+
+    with pytest.raises(RecursionError):
+        descend()
+
+    spans = exported.get_finished_spans()
+    assert len(spans) > 50
+    assert sum(len(span.events) for span in spans) == 2
+    assert all(len(event.attributes["exception.stacktrace"]) < 50_000 for span in spans for event in span.events)
+
+
 def test_a_coroutine_is_timed_until_it_returns(exported):
     @workflow("checkout")
     async def checkout() -> str:

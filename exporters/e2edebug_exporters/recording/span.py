@@ -8,7 +8,6 @@ end is the span itself, which nothing changes any more, instead of a copy.
 
 import copy
 import logging
-import traceback
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from threading import Lock
@@ -25,9 +24,8 @@ from opentelemetry.sdk.util import BoundedList
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AnyValue, Attributes
 
+from e2edebug.policy.exception_stack import UNPRINTABLE, stack_text
 from e2edebug_exporters.recording.origin import SpanOrigin
-
-UNPRINTABLE: Final = "<the exception cannot be printed>"
 
 _log = logging.getLogger(__name__)
 _UNSET: Final = Status(StatusCode.UNSET)
@@ -318,7 +316,7 @@ class RecordingSpan(trace.Span, ReadableSpan):
         found: dict[str, AnyValue] = {
             "exception.type": f"{module}.{name}" if module and module != "builtins" else name,
             "exception.message": _message(exception),
-            "exception.stacktrace": _stack(exception),
+            "exception.stacktrace": stack_text(exception),
             "exception.escaped": str(escaped),
         }
         if attributes:
@@ -372,12 +370,5 @@ def _is_valid_link(context: SpanContext | None, attributes: Attributes) -> bool:
 def _message(exception: BaseException) -> str:
     try:
         return str(exception)
-    except Exception:  # noqa: BLE001 # the exception is the application's, and so is its __str__
-        return UNPRINTABLE
-
-
-def _stack(exception: BaseException) -> str:
-    try:
-        return "".join(traceback.format_exception(exception))
-    except Exception:  # noqa: BLE001 # as above: it asks the exception for more than its __str__
+    except BaseException:  # noqa: BLE001 # the exception is the application's, and so is its __str__
         return UNPRINTABLE
