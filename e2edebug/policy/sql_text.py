@@ -77,7 +77,8 @@ def _describe(sql: str, *, is_cut: bool) -> Statement:
 _PLACEHOLDER: Final = r"(?:%s(?!\w)|%\(\w*+\)s|\?\d*+)"
 _ROW: Final = rf"\(\s*+{_PLACEHOLDER}(?:\s*+,\s*+{_PLACEHOLDER})*+\s*+\)"
 _GRAMMAR: Final = r"""
-    (?P<plain>(?: [^\W\d][\w$]*+ | "\w++"(?:\."\w++")++ | [=(),.;<>+!|^~&@\[\]{{}}] | [ ](?!\s) | \*(?!/) | -(?!-) | /(?!\*) | ::++ | :=)++)
+    (?P<plain>(?: (?![nN]?[qQ]')[^\W\d][\w$]*+ | "\w++"(?:\."\w++")++ | [=(),.;<>+!|^~&@\[\]{{}}] | [ ](?!\s) | \*(?!/) | -(?!-) | /(?!\*) | ::++ | :=)++)
+  | (?P<oracle>[nN]?[qQ]'(?=[^\s']))
   | (?P<string>'[^'{stop}]*+(?:(?:{escape}'')[^'{stop}]*+)*+')
   | (?P<quoted>"[^"{stop}]*+(?:(?:{escape}"")[^"{stop}]*+)*+")
   | (?P<ticked>`[^`]*+(?:``[^`]*+)*+`)
@@ -146,6 +147,10 @@ _UNSURE: Final = 2
 """Dialects disagree on what comes."""
 
 
+_ORACLE_CLOSERS: Final = {"[": "]", "{": "}", "(": ")", "<": ">"}
+"""Of `q'[it's]'`, where the character behind the quote says what ends the literal."""
+
+
 def _read(sql: str, reader: re.Pattern[str]) -> tuple[str, int]:
     """Return the masked text, and how it ended: when not _WHOLE, its rest is one `?`."""
     out: list[str] = []
@@ -175,6 +180,13 @@ def _read(sql: str, reader: re.Pattern[str]) -> tuple[str, int]:
             out.append(text)
         elif kind == "quoted":
             out.append(text if judge is not None and judge.is_name(text, sql[position : position + 2]) else "?")
+        elif kind == "oracle":
+            closer = sql.find(_ORACLE_CLOSERS.get(sql[position], sql[position]) + "'", position + 1)
+            if closer < 0:
+                outcome = _OPEN
+                break
+            out.append("?")
+            position = closer + 2
         elif kind == "dollar" or kind == "comment" or kind == "executed":
             closer = sql.find(text if kind == "dollar" else "*/", position)
             if closer < 0:
@@ -213,6 +225,10 @@ _ANY_ROW: Final = r"\((?:[^()]++|\((?:[^()]++|\([^()]*+\))*+\))*+\)"
 _MORE_ROWS: Final = re.compile(rf"\b(VALUES\s?+{_ANY_ROW})(?:\s?,\s?{_ANY_ROW})++", re.IGNORECASE)
 _ARRAYS: Final = re.compile(r"\[\s?\?(?:\s?,\s?\?)++\s?\]")
 _MORE_CASES: Final = re.compile(r"(WHEN [^?]{1,200}+\?\)? THEN \?)(?: \1)++")
+_BARE_VALUE: Final = re.compile(
+    r"(PRAGMA (?:\S{1,100}\.)?(?:hex|text)?(?:re)?key ?[=(]|EXEC(?:UTE)? \S{1,200} @\w{1,200} ?=)", re.IGNORECASE
+)
+"""SQLCipher's keys and the arguments of T-SQL's procedures need no quotes."""
 _SAVEPOINT: Final = re.compile(
     r"(SAVEPOINT|RELEASE(?: SAVEPOINT)?|ROLLBACK(?: WORK)? TO(?: SAVEPOINT)?) \S{1,200}+", re.IGNORECASE
 )
@@ -228,6 +244,8 @@ def _fold(text: str) -> str:
         text = _ARRAYS.sub("[?+]", text)
     if "THEN ?" in text:
         text = _MORE_CASES.sub(r"\1", text)
+    if text[:1] in "PpEe" and (bare := _BARE_VALUE.match(text)) is not None:
+        return f"{bare[1]} ?"
     savepoint = _SAVEPOINT.fullmatch(text)
     return f"{savepoint[1]} ?" if savepoint else text
 

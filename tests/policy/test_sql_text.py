@@ -250,3 +250,22 @@ def test_a_statement_seen_before_is_not_read_again():
     sql = "SELECT a FROM seen_before WHERE b = 1"
 
     assert describe_statement(sql) is describe_statement("".join(list(sql)))
+
+
+@pytest.mark.parametrize(
+    ("sql", "text"),
+    [
+        ("SELECT q'[it's hunter2]' FROM dual", "SELECT ? FROM dual"),
+        ("SELECT nq'{it's hunter2}', Q'!a'b!' FROM dual", "SELECT ?, ? FROM dual"),
+        ("SELECT * FROM t WHERE q = 'hunter2' AND a = 'b'", "SELECT * FROM t WHERE q = ? AND a = ?"),
+        ("SELECT q'x hunter2", "SELECT ?"),
+        ("PRAGMA key = hunter2", "PRAGMA key = ?"),
+        ('PRAGMA main.rekey="hunter2"', "PRAGMA main.rekey= ?"),
+        ("PRAGMA hexkey(hunter2)", "PRAGMA hexkey( ?"),
+        ("PRAGMA journal_mode = WAL", "PRAGMA journal_mode = WAL"),
+        ("EXEC login @p=hunter2, @q=1", "EXEC login @p= ?"),
+        ("SELECT * FROM t WHERE a = `hunter2`", "SELECT * FROM t WHERE a = `hunter2`"),  # a name to MySQL and SQLite
+    ],
+)
+def test_values_that_only_one_dialect_writes_so_are_masked(sql: str, text: str) -> None:
+    assert describe_statement(sql).text == text
