@@ -7,6 +7,7 @@ from typing import Any, Final
 import wrapt
 from opentelemetry import trace
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined] # see the class
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from opentelemetry.trace import Span, Status, StatusCode
 
 from e2edebug.policy import attributes
@@ -28,19 +29,24 @@ class DjangoCommandInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its p
 
     def _instrument(self, **_options: Any) -> None:
         self._is_active = True
-        wrapt.register_post_import_hook(self._wrap_execute, "django.core.management.base")
+        wrapt.register_post_import_hook(self._wrap_commands, "django.core.management.base")
 
     def _uninstrument(self, **_options: Any) -> None:
         self._is_active = False
-        base = sys.modules.get("django.core.management.base")
-        execute = getattr(getattr(base, "BaseCommand", None), "execute", None)
-        if isinstance(execute, wrapt.ObjectProxy):
-            base.BaseCommand.execute = execute.__wrapped__  # type: ignore[union-attr] # execute came from base
+        command = getattr(sys.modules.get("django.core.management.base"), "BaseCommand", None)
+        for name in _WRAPPERS if command is not None else ():
+            method = vars(command)[name]
+            if isinstance(method, wrapt.FunctionWrapper):
+                setattr(command, name, method.__wrapped__)
 
-    def _wrap_execute(self, base: Any) -> None:
+    def _wrap_commands(self, base: Any) -> None:
         # The hook stays registered for good and may run after uninstrument(), and once for each instrument().
-        if self._is_active and not isinstance(base.BaseCommand.execute, wrapt.ObjectProxy):
-            wrapt.wrap_function_wrapper(base, "BaseCommand.execute", _execute_in_a_span)
+        if not self._is_active:
+            return
+        for name, wrapper in _WRAPPERS.items():
+            # Not ObjectProxy: wrapt 2 derives its wrappers from another class.
+            if not isinstance(vars(base.BaseCommand)[name], wrapt.FunctionWrapper):
+                wrapt.wrap_function_wrapper(base, f"BaseCommand.{name}", wrapper)
 
 
 def _execute_in_a_span(
@@ -63,6 +69,22 @@ def _execute_in_a_span(
         except Exception as error:
             _record(span, error)
             raise
+
+
+def _check_unseen(check: Callable[..., Any], command: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:  # noqa: ARG001 - wrapt's signature
+    """Run Django's own checks without recording their queries, unless they belong to a workflow.
+
+    Before `runserver` serves, and after each of its reloads, it reads the tables and migrations of the database. No step
+    of the application's is in that, and what goes wrong stands on the terminal already.
+    """
+    if trace.get_current_span().get_span_context().is_valid:
+        return check(*args, **kwargs)
+    with suppress_instrumentation():
+        return check(*args, **kwargs)
+
+
+_WRAPPERS: Final = {"execute": _execute_in_a_span, "check": _check_unseen, "check_migrations": _check_unseen}
+"""What goes around which method of BaseCommand."""
 
 
 def _record(span: Span, error: Exception) -> None:
