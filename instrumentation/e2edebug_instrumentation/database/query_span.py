@@ -17,6 +17,7 @@ from opentelemetry.trace import NoOpTracer, ProxyTracerProvider, Span, SpanKind,
 from opentelemetry.util.types import AttributeValue
 
 from e2edebug.policy import attributes
+from e2edebug.policy.recorded_exceptions import qualified_name, remember_recorded
 from e2edebug.policy.self_report import internal_error
 from e2edebug.policy.sql_text import describe_statement
 from e2edebug_instrumentation.database.code_location import find_code_location
@@ -238,7 +239,7 @@ _is_executing: ContextVar[bool] = ContextVar("e2edebug_is_executing_sql", defaul
 def record_error(span: Span, error: BaseException, *, raised_as: BaseException | None = None) -> None:
     """Make *span* a failed one, with the exception as an event, its message and stack without the values of rows."""
     shown = raised_as or error
-    error_type = _qualified_name(type(shown))
+    error_type = qualified_name(shown)
     message = message_of(shown, error_type)
     code = _status_code(error)
     if code:
@@ -254,12 +255,8 @@ def record_error(span: Span, error: BaseException, *, raised_as: BaseException |
                 "exception.escaped": "False",
             },
         )
+        remember_recorded(shown, span.get_span_context().trace_id)
     span.set_status(StatusCode.ERROR, f"{type(shown).__name__}: {message}" if message else type(shown).__name__)
-
-
-def _qualified_name(error_type: type[BaseException]) -> str:
-    module = error_type.__module__
-    return error_type.__qualname__ if module == "builtins" else f"{module}.{error_type.__qualname__}"
 
 
 def _status_code(error: BaseException) -> str:
