@@ -71,8 +71,11 @@ def _value(text: str, found: re.Match[str]) -> tuple[int, int]:
     if is_line:
         goes_on = end == start or _ENDS_IN_LINE.match(text, end) is None
         return start, _matched_to(_LINE, text, end) if goes_on else end
-    goes_on = end == start or _ENDS.match(text, end) is None
-    return start, _matched_to(_BARE, text, end) if goes_on else end
+    if end == start or _ENDS.match(text, end) is None:
+        return start, _matched_to(_BARE, text, end)
+    # `"name": "Cookie", "?": "…"`: another rule has masked the word `value`.
+    member = _MEMBER.match(text, end) if is_quoted else None
+    return start, end if member is None else _end_of_literal(text, member.end())
 
 
 def _end_of_literal(text: str, start: int) -> int:
@@ -135,6 +138,7 @@ _NAME: Final = re.compile(
     """,
     re.VERBOSE,
 )
+_MEMBER: Final = re.compile(r"\s{0,4}:\s{0,4}(?=[\"'\[({\\])")
 _QUOTED_NAME: Final = re.compile(_QUOTE)
 _ELEMENT: Final = re.compile(
     r"(<(?:\w{1,20}+:)?+([\w.-]++)(?:\s[^<>]{0,200}+)?+>)(?:<!\[CDATA\[[^<>]*+>?|[^<>]++)(?=</)"

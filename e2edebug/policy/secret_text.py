@@ -9,7 +9,7 @@ import re
 from typing import Final
 
 from e2edebug.policy.named_secrets import MASK, mask_elements, mask_named_values
-from e2edebug.policy.url_credentials import mask_address, mask_credentials
+from e2edebug.policy.url_credentials import mask_addresses, mask_credentials
 
 __all__ = ["MASK", "mask_query", "mask_secrets", "mask_url"]
 
@@ -19,7 +19,7 @@ def mask_secrets(text: str) -> str:
     if "-----BEGIN" in text:
         text = _PEM.sub(MASK, text)
     if "@" in text and ":" in text:
-        text = mask_credentials(text) if "://" in text else mask_address(text)
+        text = mask_addresses(mask_credentials(text) if "://" in text else text)
     if "eyJ" in text:
         text = _JWT.sub(MASK, text)
     lowered = text.lower()

@@ -34,10 +34,12 @@ def mask_credentials(text: str) -> str:
     return "".join((*pieces, text[kept:])) if pieces else text
 
 
-def mask_address(text: str) -> str:
-    """Return `user:password@host` as `[redacted]@host`; any other text as it is."""
-    found = _ADDRESS.fullmatch(text)
-    return text if found is None or found[1].lower() in _MAIL_WORDS else f"{MASK}@{found[2]}"
+def mask_addresses(text: str) -> str:
+    """Return *text* in which `user:password@host` is `[redacted]@host`."""
+    whole = _ADDRESS.fullmatch(text)
+    if whole is not None and whole["user"].lower() not in _MAIL_WORDS:
+        return f"{MASK}@{whole['host']}"
+    return _ADDRESS_IN_TEXT.sub(lambda found: found[0] if found[1].lower() in _MAIL_WORDS else f"{MASK}@", text)
 
 
 def _end_of_credentials(text: str, slashes: int, end: int, last_at: int) -> int:
@@ -59,5 +61,9 @@ _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*$")
 _WEB: Final = frozenset({"http", "https", "ws", "wss", "ftp", "file"})
 _AUTHORITY: Final = re.compile(r"[^/?#\"'<>]++")
 _PORT: Final = re.compile(r"(?:[^/?#\"'<>:@]*+|\[[0-9a-fA-F:.]*+\]):\d{1,5}(?:[/?#\"'<>),.;]|\Z)")
-_ADDRESS: Final = re.compile(r"([^\s:/@]{1,200}+):[^\s]*@([\w.\[\]:-]*)")
-_MAIL_WORDS: Final = frozenset({"mailto", "to", "from", "cc", "bcc", "email", "e-mail", "sip", "acct"})
+_ADDRESS: Final = re.compile(r"(?P<user>[^\s:/@]{1,200}+):(?!//)[^\s]*@(?P<host>[\w.\[\]:-]*)")
+_ADDRESS_IN_TEXT: Final = re.compile(r"(?<![\w/@:.+-])([\w.+-]{1,64}+):[^\s:@/\"']{1,200}+@(?=[\w\[])")
+_MAIL_WORDS: Final = frozenset(
+    {"mailto", "to", "from", "cc", "bcc", "email", "e-mail", "mail", "user", "username", "login", "sip", "acct", "by"}
+)
+"""What stands before the colon of an e-mail address."""

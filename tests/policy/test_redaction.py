@@ -209,6 +209,8 @@ ANNOUNCED = [
     *(f"mysql+pymysql://root:hun{mark}SECRET@db/x" for mark in "/#?'@"),
     *(f"no answer from mysql://root:hun{mark}SECRET@db/x now" for mark in "/#?'@"),
     "ann:SECRET@db",
+    "no answer from ann:SECRET@db",
+    '[{"name": "Cookie", "?": "SECRET"}]',
     '[{"name": "Cookie", "value": "SECRET"}]',
     "https://shop/reset/MQ/c9x1ab-5ec2e70123456789abcdef0123456789/",
 ]
@@ -249,6 +251,7 @@ def test_what_stands_beside_an_announced_value_stays(text: str, expected: str) -
         "Access denied for user 'ann'@'db' (using password: YES)",
         "connected to http://shop.example:8000/users/ann@example.org/",
         "mailto:ann@example.org",
+        "send it to user:ann@example.org at 12:30",
         "at 52.3791 and 4.8995, build 4111.2",
         "request 4bf92f35-4411-4111-1111-111111111111",
         "Select what's best for Ann's cart",

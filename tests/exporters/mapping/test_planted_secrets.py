@@ -36,6 +36,25 @@ TEXTS: list[Callable[[str], str]] = [
     lambda secret: f"client_secret={secret}",
     lambda secret: f"<WSGIRequest: POST '/pay/?key={secret}'>",
     lambda secret: f"-----BEGIN PRIVATE KEY-----\n{secret}\n-----END PRIVATE KEY-----",
+    lambda secret: f"bad form <QueryDict: {{'username': ['ann'], 'password': ['{secret}']}}>",
+    lambda secret: f"{{'Cookie': ['sid={secret}'], 'Authorization': ('Bearer {secret}',)}}",
+    lambda secret: f'{{"password": {{"value": ["{secret}"]}}}}',
+    lambda secret: f"connect(password=SecretStr('{secret}'), passwd=r'{secret}', pwd=b'{secret}')",
+    lambda secret: f'{{"body": "{{\\"password\\": \\"{secret}\\"}}"}}',
+    lambda secret: f'Authorization: Digest username="bob", realm="x", response="{secret}"',
+    lambda secret: f'Cookie: theme="dark"; mysess={secret}',
+    lambda secret: f"password: correct {secret}",
+    lambda secret: f"password:\n    {secret}",
+    lambda secret: f"<login><password>{secret}</password></login>",
+    lambda secret: f"next=%2F&body=password%3D{secret}",
+    lambda secret: f"mysqldump --password {secret} shop",
+    lambda secret: f"user=ann pass={secret} pw={secret} PHPSESSID={secret}",
+    lambda secret: f"password=[redacted]{secret}",
+    lambda secret: f"password=a,{secret} pwd=b;{secret} token=c&{secret} secret=d){secret} pass=e'{secret}",
+    lambda secret: f"no answer from mysql+pymysql://shop:a/{secret}@db/x",
+    lambda secret: f"no answer from mysql+pymysql://shop:a#{secret}?b@c'd@db/x",
+    lambda secret: f'headers: [{{"name": "Cookie", "value": "{secret}"}}]',
+    lambda secret: f"shop:{secret}@db",
 ]
 SECRET_ATTRIBUTES: list[Callable[[str], dict[str, Any]]] = [
     lambda secret: {"http.request.header.authorization": (f"Basic {secret}",)},
@@ -61,6 +80,12 @@ SECRET_ATTRIBUTES: list[Callable[[str], dict[str, Any]]] = [
     lambda secret: {"e2edebug.operation": f"GET /x?token={secret}"},
     lambda secret: {"code.function.name": f"password={secret}", "code.file.path": f"/x?token={secret}"},
     lambda secret: {f"token={secret}": 1},
+    lambda secret: {"access_tokens": [secret], "stripe_key": secret, "dbpass": secret, "recovery_code": secret},
+    lambda secret: {"process.command_args": ["mysql", "--password", secret]},
+    lambda secret: {"members": {"headers": [{"name": "Cookie", "value": secret}, {"value": secret, "key": "token"}]}},
+    lambda secret: {"server.address": f"shop:{secret}@db"},
+    lambda secret: {"dsn": f"mysql://shop:a#{secret}@db/x", "note": f"mysql://shop:a/{secret}@db/x"},
+    lambda secret: {"sql": f"SELECT * FROM u WHERE email = '{secret}'"},
     lambda secret: {"long": "x" * 65_530 + f" password={secret}"},
 ]
 STATEMENTS: list[Callable[[str], str]] = [
@@ -78,6 +103,11 @@ DATABASE_MESSAGES: list[Callable[[str], str]] = [
         f"('{secret}')]\n[parameters: {{'a': '{secret}'}}]\n(Background on this error at: https://sqlalche.me/e/20/9h9h)"
     ),
 ]
+
+
+RESET_TOKENS = st.tuples(
+    st.text("abc0123", min_size=6, max_size=6), st.text("abcdef0123456789", min_size=32, max_size=32)
+)
 
 
 def _nested(value: object, *, levels: int) -> object:
@@ -217,3 +247,32 @@ def test_in_metrics(secret: str, text: Callable[[str], str], attributes: Callabl
 
     assert len(batch.snapshots) == 1
     assert_absent(secret, batch)
+
+
+@settings(max_examples=20, deadline=None)
+@given(RESET_TOKENS)
+def test_the_token_in_a_path_that_resets_a_password(parts: tuple[str, str]) -> None:
+    token = "-".join(parts)
+    path = f"/accounts/reset/MQ/{token}/"
+    batch = RowBatch()
+    span = make_span(
+        f"GET {path}",
+        kind=SpanKind.SERVER,
+        attributes={"http.request.method": "GET", "url.path": path, "url.full": f"https://shop.example{path}"},
+        events=[exception(f"no view for {path}", "RuntimeError")],
+    )
+
+    assert RowMapper().add_spans(batch, [span]) == 0
+
+    assert_absent(token, batch)
+
+
+@settings(max_examples=20, deadline=None)
+@given(st.sampled_from([4111111111111111, 5500000000000004, 340000000000009]))
+def test_a_card_number_in_any_attribute(number: int) -> None:
+    batch = RowBatch()
+    span = make_span(attributes={"n": number, "list": [number], "text": f"card{number}", "nested": {"a": number}})
+
+    assert RowMapper().add_spans(batch, [span]) == 0
+
+    assert_absent(str(number), batch)
