@@ -5,7 +5,6 @@ a span is still stored once. All use of the Logs API, which is not stable yet, i
 """
 
 import time
-import traceback
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -15,6 +14,7 @@ from opentelemetry._logs import SeverityNumber, get_logger
 
 from e2edebug.policy import attributes
 from e2edebug.policy import correlation_id as correlation_ids
+from e2edebug.policy.exception_stack import stack_text
 from e2edebug.policy.plain_values import plain, text_of
 from e2edebug.policy.self_report import internal_error
 from e2edebug.policy.user_identity import identity_of
@@ -104,7 +104,7 @@ class ErrorLogger:
                 if kind.__module__ == "builtins"
                 else f"{kind.__module__}.{kind.__qualname__}",
                 "exception.message": text_of(exception),
-                "exception.stacktrace": "".join(traceback.format_exception(exception)),
+                "exception.stacktrace": stack_text(exception),
             },
         )
 

@@ -14,18 +14,27 @@ UNPRINTABLE: Final = "<the exception cannot be printed>"
 
 
 def stack_text(
-    error: BaseException, *, trace: TracebackType | None = None, calling_frames: Iterable[FrameType] = ()
+    error: BaseException,
+    *,
+    trace: TracebackType | None = None,
+    calling_frames: Iterable[FrameType] = (),
+    is_copy: bool = False,
 ) -> str:
     """Return *error* with its stack, its causes and its notes, outermost frame first. Never raises.
 
     trace: in place of the error's own, for one that has not been raised yet.
     calling_frames: what led to the place where it was caught, outermost first; a traceback begins there.
+    is_copy: the whole is elsewhere; only where each exception was raised is told.
     """
     trace = error.__traceback__ if trace is None else trace
     try:
+        innermost = 1 if is_copy else _INNERMOST
+        # Cut first: the limit alone would still ask every frame for its columns, which takes 1-5 us each.
         told = traceback.TracebackException(
-            type(error), error, trace, limit=-_INNERMOST, lookup_lines=False, compact=True
+            type(error), error, _end_of(trace, innermost), limit=-innermost, lookup_lines=False, compact=True
         )
+        if is_copy:
+            return "".join(_within(piece) for piece in told.format())
         _put_outermost_first(told, error, trace)
         beginning = told.stack.outermost if isinstance(told.stack, _CutStack) else told.stack
         beginning[:0] = traceback.StackSummary.extract(
@@ -45,6 +54,18 @@ class _CutStack(traceback.StackSummary):
     def format(self, **options: Any) -> list[str]:
         mark = f"  … {self.left_out} frames …\n"
         return [*self.outermost.format(**options), mark, *super().format(**options)]
+
+
+def _end_of(trace: TracebackType | None, length: int) -> TracebackType | None:
+    """Return the part of *trace* that has its innermost frames."""
+    ahead = trace
+    for _ in range(length):
+        if ahead is None:
+            return trace
+        ahead = ahead.tb_next
+    while ahead is not None and trace is not None:
+        ahead, trace = ahead.tb_next, trace.tb_next
+    return trace
 
 
 def _put_outermost_first(told: traceback.TracebackException, error: BaseException, trace: TracebackType | None) -> None:

@@ -6,6 +6,7 @@ import traceback
 import pytest
 
 from e2edebug.policy.exception_stack import stack_text
+from e2edebug_exporters.fingerprint import read_stack
 
 
 def descend(depth: int) -> None:
@@ -75,3 +76,13 @@ def test_a_long_message_is_cut_and_what_follows_it_is_not():
 
 def test_an_exception_that_cannot_be_printed_has_a_stack():
     assert "Unprintable" in stack_text(Unprintable())
+
+
+@pytest.mark.parametrize("depth", [0, 1, 300])
+def test_a_copy_tells_where_the_exception_was_raised_and_what_it_says(depth: int):
+    error = caught(depth=depth)
+
+    whole, copy = read_stack(stack_text(error)), read_stack(stack_text(error, is_copy=True))
+
+    assert (copy.frames[-1], copy.final_line) == (whole.frames[-1], whole.final_line)
+    assert len(copy.frames) == 2  # the KeyError's and its own

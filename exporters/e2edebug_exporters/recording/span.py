@@ -25,6 +25,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode
 from opentelemetry.util.types import AnyValue, Attributes
 
 from e2edebug.policy.exception_stack import UNPRINTABLE, stack_text
+from e2edebug.policy.recorded_exceptions import is_recorded, remember_recorded
 from e2edebug_exporters.recording.origin import SpanOrigin
 
 _log = logging.getLogger(__name__)
@@ -311,14 +312,21 @@ class RecordingSpan(trace.Span, ReadableSpan):
         timestamp: int | None = None,
         escaped: bool = False,
     ) -> None:
-        """Add the event `exception`. Never raises: the application is in the middle of handling its own."""
+        """Add the event `exception`. Never raises: the application is in the middle of handling its own.
+
+        Of an exception that passes through several spans, the first and the outermost one of the process have the
+        stack, the others its innermost frame: whole stacks on each would take quadratic time.
+        """
         module, name = type(exception).__module__, type(exception).__qualname__
+        trace_id = self._context.trace_id
+        is_copy = self._parent is not None and not self._parent.is_remote and is_recorded(exception, trace_id)
         found: dict[str, AnyValue] = {
             "exception.type": f"{module}.{name}" if module and module != "builtins" else name,
             "exception.message": _message(exception),
-            "exception.stacktrace": stack_text(exception),
+            "exception.stacktrace": stack_text(exception, is_copy=is_copy),
             "exception.escaped": str(escaped),
         }
+        remember_recorded(exception, trace_id)
         if attributes:
             found.update(attributes)
         self.add_event("exception", found, timestamp)

@@ -35,5 +35,5 @@ def failed_with(error: BaseException) -> Status:
 def _text(error: BaseException) -> str | None:
     try:
         return str(error)
-    except Exception:  # noqa: BLE001 - an exception class of the host; its own text may raise anything
+    except BaseException:  # noqa: BLE001 - an exception class of the host; its own text may raise anything
         return None
