@@ -7,7 +7,7 @@ one more from the moment it is found. `retried` counts attempts, not rows, and s
 
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,9 +57,21 @@ class Ledger:
     """Counts rows from hand-over to their end. Safe for threads; every method takes one short lock."""
 
     def __init__(self) -> None:
-        self.lock = threading.Lock()
-        """Held across a fork by process_lifecycle, so that the child never inherits it taken by a dead thread."""
+        self._count_waiting: Callable[[], int] = _none
+        self._begin()
+
+    def _begin(self) -> None:
+        # Reentrant: a signal handler or a finaliser may ask for the books while its own thread is reading them.
+        self.lock = threading.RLock()
+        """Whoever moves rows between the front and the books holds it, so that a reader finds them in one of the two."""
         self._clear()
+
+    def stands_behind(self, count_waiting: Callable[[], int]) -> None:
+        """Count the rows that *count_waiting* returns as emitted and queued: they wait in front of the books.
+
+        It is called with the lock held and may itself book what became of rows.
+        """
+        self._count_waiting = count_waiting
 
     def _clear(self) -> None:
         self._emitted = 0
@@ -73,11 +85,10 @@ class Ledger:
 
     def reset(self) -> None:
         """Start new books with a new lock: a forked child answers for nothing that its parent took in."""
-        self.lock = threading.Lock()
-        self._clear()
+        self._begin()
 
     def emit(self, count: int = 1) -> None:
-        """*count* rows were handed over and wait."""
+        """*count* rows were handed over and wait; those in front of the books are entered when they are taken."""
         with self.lock:
             if not self._is_closed:
                 self._emitted += count
@@ -130,11 +141,12 @@ class Ledger:
     def read(self) -> LedgerReading:
         """Return the books at this instant."""
         with self.lock:
+            waiting = self._count_waiting()
             return LedgerReading(
-                emitted=self._emitted,
+                emitted=self._emitted + waiting,
                 stored=self._stored,
                 already_there=self._already_there,
-                queued=self._queued,
+                queued=self._queued + waiting,
                 retried=self._retried,
                 dropped=dict(self._dropped),
                 last_error=self._last_error,
@@ -152,3 +164,7 @@ class Ledger:
             "dropped": dict(reading.dropped),
             "last_error": reading.last_error,
         }
+
+
+def _none() -> int:
+    return 0

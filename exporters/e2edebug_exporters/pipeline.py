@@ -9,7 +9,9 @@ import os
 import random
 import threading
 import time
+from _thread import start_new_thread
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -42,6 +44,7 @@ from e2edebug_exporters.row_mapper import RowMapper
 from e2edebug_exporters.self_metrics import SelfMetrics
 from e2edebug_exporters.span_metrics import SpanMetrics
 from e2edebug_exporters.store_connection import StoreConnection
+from e2edebug_exporters.wake_up import WakeUp
 from e2edebug_exporters.workflow_timeouts import WorkflowTimeouts
 
 WRITE_TIMEOUT_S: Final = 30.0
@@ -53,7 +56,7 @@ _LOG_INTERVAL_S: Final = 60.0
 logger = logging.getLogger("e2edebug.pipeline")
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Flush:
     """Someone waits until everything emitted before is accounted for."""
 
@@ -103,13 +106,20 @@ class Pipeline:
     def _begin(self) -> None:
         """Set up what a process does not inherit from its parent."""
         self._pid = os.getpid()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+        """For shutting down, which a signal handler may do while the code it interrupted is at it."""
         self._gate = ForkGate()
-        self._wake = threading.Event()
+        self._wake = WakeUp()
         self._thread: threading.Thread | None = None
+        """The one that was started last."""
+        self._running: threading.Thread | None = None
+        """The one that works. Not asked of the thread: up to Python 3.12, is_alive() takes a running thread for dead for
+        good when a signal handler raises in it (bpo-45274)."""
+        self._is_starting = False
         self._flushes: list[_Flush] = []
         self._stop_deadline: float | None = None
         self._is_abandoned = False
+        self._has_dropped = False
         self._next_full_log_at = 0.0
         self._next_metrics_at = self._clock() + self._config.metric_interval_s
         self._timeouts = WorkflowTimeouts(self._store, timeout_s=self._config.workflow_timeout_s, clock=self._clock)
@@ -154,15 +164,14 @@ class Pipeline:
         if self._is_closed:
             return self.ledger.read().queued == 0
         flush = _Flush(deadline=self._clock() + timeout_s)
-        with self._lock:
-            self._flushes.append(flush)
-        self._ensure_thread()
-        self._wake.set()
-        is_done = flush.done.wait(timeout_s)
-        with self._lock:
-            if flush in self._flushes:
+        self._flushes.append(flush)
+        try:
+            self._ensure_thread()
+            self._wake.set()
+            return flush.done.wait(timeout_s)
+        finally:
+            with suppress(ValueError):  # a fork in a signal handler has begun a new list
                 self._flushes.remove(flush)
-        return is_done
 
     def flush_at_exit(self) -> bool:
         """Flush within `exit_timeout_s`, which all callers of one exit share."""
@@ -185,13 +194,14 @@ class Pipeline:
             if self._is_closed:
                 return True
             self._stop_deadline = self._clock() + timeout_s
-            thread = self._thread
-        if thread is None or not thread.is_alive():
-            self._ensure_thread()
-            thread = self._thread
+        self._ensure_thread()
+        while self._is_starting and self._clock() < self._stop_deadline:
+            time.sleep(0.0005)
+        thread = self._thread
         self._wake.set()
         if thread is not None:
-            thread.join(timeout_s)
+            with suppress(RuntimeError):  # another thread is about to start it
+                thread.join(timeout_s)
         return self._close(thread)
 
     def stats(self) -> dict[str, Any]:
@@ -209,58 +219,84 @@ class Pipeline:
             if self._is_closed:
                 self.ledger.refuse(rows, SHUTDOWN)
                 return
-            dropped = self._queue.put(kind, payload, rows=rows, size_bytes=measure(payload), is_kept=is_kept)
-            if self._thread is None or not self._thread.is_alive():
+            if self._queue.put(kind, payload, rows=rows, size_bytes=measure(payload), is_kept=is_kept):
+                self._has_dropped = True
+            if self._running is None:
                 self._ensure_thread()
             elif len(self._queue) >= self._config.batch_max_items and not self._delivery.is_store_away:
                 self._wake.set()
-            if dropped:
-                self._report_full_queue()
         except Exception as error:  # noqa: BLE001 # the application's span must end in peace
             internal_error("queue an item", error)
-
-    def _report_full_queue(self) -> None:
-        now = self._clock()
-        if now >= self._next_full_log_at:
-            self._next_full_log_at = now + _LOG_INTERVAL_S
-            with _suppressed():
-                logger.warning("the queue is full, the oldest spans are dropped (logged at most once a minute)")
 
     # The thread.
 
     def _ensure_thread(self) -> None:
-        with self._lock:
-            if self._is_closed or (self._thread is not None and self._thread.is_alive()):
-                return
-            thread = threading.Thread(target=self._run, name="e2edebug-pipeline", daemon=True)
-            try:
-                thread.start()
-            except RuntimeError as error:  # no thread can be started while the interpreter ends
-                self.ledger.note_error(str(error))
-                return
-            self._thread = thread
+        # A flag, not a lock: a handler that interrupts this would wait for itself. Should two threads pass all the same,
+        # the one that is not `_thread` ends itself.
+        if self._is_closed or self._is_starting or self._running is not None:
+            return
+        self._is_starting = True
+        try:
+            # In a thread where no signal handler runs: an exception in the middle of Thread.start() leaves a thread that
+            # runs and is not known, or one that dies at its first step. This call into C happens whole or not at all.
+            start_new_thread(self._start_thread, ())
+        except RuntimeError as error:  # no thread can be started while the interpreter ends
+            self._is_starting = False
+            self.ledger.note_error(str(error))
+        except BaseException:
+            self._is_starting = False
+            raise
+
+    def _start_thread(self) -> None:
+        try:
+            if self._running is None:
+                thread = self._thread = threading.Thread(target=self._run, name="e2edebug-pipeline", daemon=True)
+                thread.start()  # returns once the thread runs
+        except RuntimeError as error:
+            self.ledger.note_error(str(error))
+        finally:
+            self._is_starting = False
 
     def _is_in_own_thread(self) -> bool:
         return threading.current_thread() is self._thread
 
     def _run(self) -> None:
-        with _suppressed():
-            while not self._is_abandoned:
-                self._wake.wait(self._idle_s())
-                self._wake.clear()
-                try:
-                    with self._gate.working():
-                        self._collect_due_metrics()
-                        self._deliver()
-                        if not self._delivery.is_store_away:
-                            self._timeouts.run_if_due()
-                except BaseException as error:  # noqa: BLE001 # the one thread there is must survive any batch
-                    self._delivery.abandon(INTERNAL_ERROR)
-                    self._queue.settle()
-                    self.ledger.note_error(f"{type(error).__name__}: {error}")
-                    _report_internal("write a batch", error)
-                if self._stop_deadline is not None and (self._is_empty() or self._clock() >= self._stop_deadline):
-                    return
+        thread = self._running = threading.current_thread()
+        try:
+            with _suppressed():
+                self._work()
+        finally:
+            if self._running is thread:
+                self._running = None
+
+    def _work(self) -> None:
+        while not self._is_abandoned and self._is_in_own_thread():
+            self._wake.wait(self._idle_s())
+            try:
+                with self._gate.working():
+                    if not self._is_in_own_thread():
+                        return
+                    self._report_full_queue()
+                    self.span_metrics.count_ended()
+                    self._collect_due_metrics()
+                    self._deliver()
+                    if not self._delivery.is_store_away:
+                        self._timeouts.run_if_due()
+            except BaseException as error:  # noqa: BLE001 # the one thread there is must survive any batch
+                self._delivery.abandon(INTERNAL_ERROR)
+                self._queue.settle()
+                self.ledger.note_error(f"{type(error).__name__}: {error}")
+                _report_internal("write a batch", error)
+            if self._stop_deadline is not None and (self._is_empty() or self._clock() >= self._stop_deadline):
+                return
+
+    def _report_full_queue(self) -> None:
+        """Say it here: logging catches what a signal handler raises in the application's thread."""
+        now = self._clock()
+        if self._has_dropped and now >= self._next_full_log_at:
+            self._has_dropped = False
+            self._next_full_log_at = now + _LOG_INTERVAL_S
+            logger.warning("the queue is full, the oldest spans are dropped (logged at most once a minute)")
 
     def _idle_s(self) -> float:
         now = self._clock()
@@ -275,8 +311,7 @@ class Pipeline:
         return max(0.0, pause)
 
     def _collect_due_metrics(self) -> None:
-        with self._lock:
-            waiting = [flush for flush in self._flushes if flush.up_to is None]
+        waiting = [flush for flush in self._flushes.copy() if flush.up_to is None]
         now = self._clock()
         if waiting or now >= self._next_metrics_at or self._stop_deadline is not None:
             self._next_metrics_at = now + self._config.metric_interval_s
@@ -318,9 +353,7 @@ class Pipeline:
         return deadline if self._stop_deadline is None else min(deadline, self._stop_deadline)
 
     def _answer_flushes(self) -> None:
-        with self._lock:
-            flushes = list(self._flushes)
-        for flush in flushes:
+        for flush in self._flushes.copy():
             if flush.up_to is not None and self._queue.is_settled_up_to(flush.up_to):
                 flush.done.set()
 
@@ -343,28 +376,23 @@ class Pipeline:
         # Else the thread is inside a call to the store. Whether its batch still arrives cannot be told: it counts as lost.
         self.ledger.close(SHUTDOWN)
         process_lifecycle.forget(self)
-        with self._lock:
-            for flush in self._flushes:
-                if flush.up_to is not None and self._queue.is_settled_up_to(flush.up_to):
-                    flush.done.set()
+        self._answer_flushes()
+        with _suppressed():
+            self._report_full_queue()
         return SHUTDOWN not in self.ledger.read().dropped
 
     # Forks and exits, called by process_lifecycle.
 
     def before_fork(self) -> None:
-        """Hand the metrics so far to the parent's queue, bring the thread to rest, and hold all locks."""
+        """Hand the metrics so far to the parent's queue and bring the thread to rest; the child makes locks of its own."""
         if not self._is_closed:
             with _suppressed():
                 self._collect_metrics()
         if self._gate.close():
             self._store.leave_file()
-        for lock in self._locks():
-            lock.acquire()
 
     def after_fork_in_parent(self) -> None:
         """Go on."""
-        for lock in reversed(self._locks()):
-            lock.release()
         self._gate.open()
         self._wake.set()
 
@@ -381,9 +409,6 @@ class Pipeline:
     def exit(self) -> None:
         """Shut down within `exit_timeout_s`."""
         self.shutdown()
-
-    def _locks(self) -> list[threading.Lock]:
-        return [self._lock, self._queue.lock, self.ledger.lock, self.span_metrics.lock]
 
 
 class _suppressed:  # noqa: N801 # used like contextlib's functions

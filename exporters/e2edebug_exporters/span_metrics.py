@@ -6,6 +6,7 @@ the SDK's reservoir picks a random one and kept the one slow request in 1 of 40 
 
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any, Final
 
@@ -26,6 +27,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanKind, StatusCode
 
 from e2edebug.policy import attributes as names
+from e2edebug.policy.self_report import internal_error
 from e2edebug_exporters.span_naming import layer_and_component
 from e2edebug_exporters.span_reading import raw_attributes
 from e2edebug_exporters.step_mapping import is_client_error
@@ -40,6 +42,8 @@ OTHER_COMPONENTS: Final = "(other)"
 """Where durations go once an interval has seen MAX_SERIES components: a client must not fill the memory with names."""
 
 _NS_PER_MS: Final = 1e6
+_COUNT_AT: Final = 2000
+"""So many ended spans may wait to be counted; the pipeline's thread does so every second, and normally long before."""
 _LAYERS: Final = frozenset(LAYERS)
 # A member looked up on its enum class costs more than a global.
 _ERROR: Final = StatusCode.ERROR
@@ -63,15 +67,15 @@ class _Series:
 
 
 class SpanMetrics:
-    """Records ended spans and gives what came together as delta histograms. Safe for threads."""
+    """Records ended spans and gives what came together as delta histograms. Safe for threads and signal handlers."""
 
     def __init__(self, *, now_unix_ns: Callable[[], int] = time.time_ns) -> None:
-        self.lock = threading.Lock()
-        """Held across a fork by the pipeline."""
         self._now_unix_ns = now_unix_ns
         self._begin()
 
     def _begin(self) -> None:
+        self._lock = threading.Lock()
+        self._ended: deque[ReadableSpan] = deque()
         self._series: dict[tuple[str, str], _Series] = {}
         self.resource: Resource | None = None
         """That of the spans; a process has one."""
@@ -79,11 +83,32 @@ class SpanMetrics:
 
     def reset(self) -> None:
         """Forget everything and take a new lock: a forked child reports its own operations only."""
-        self.lock = threading.Lock()
         self._begin()
 
     def record(self, span: ReadableSpan) -> None:
-        """Count one ended span. Spans that take their layer from their parent are part of its duration and not counted."""
+        """Count one ended span, soon. Spans that take their layer from their parent are part of its duration and not counted."""
+        self._ended.append(span)
+        # Where the lock is held, perhaps by the very code that a signal handler has interrupted to end this span,
+        # whoever holds it counts this span as well, or the next one does.
+        if len(self._ended) >= _COUNT_AT and not self._lock.locked():
+            self.count_ended()
+
+    def count_ended(self) -> None:
+        """Add the spans that ended so far to their histograms."""
+        if not self._ended:
+            return
+        with self._lock:
+            self._count_ended()
+
+    def _count_ended(self) -> None:
+        while self._ended:
+            span = self._ended.popleft()
+            try:
+                self._count(span)
+            except Exception as error:  # noqa: BLE001 # one strange span must not cost the others
+                internal_error("count the duration of a span", error)
+
+    def _count(self, span: ReadableSpan) -> None:
         start, end = span.start_time, span.end_time
         attributes = raw_attributes(span)
         layer, component = attributes.get(names.LAYER), attributes.get(names.COMPONENT)
@@ -97,23 +122,22 @@ class SpanMetrics:
         duration_ms = (end - start) / _NS_PER_MS if end > start else 0.0
         index = bucket_index(duration_ms) if duration_ms else 0
         is_error = span.status.status_code is _ERROR and not (span.kind is _SERVER and _is_client_error(attributes))
-        with self.lock:
-            series = self._series.get(key)
-            if series is None:
-                series = self._open(key, span)
-            series.count += 1
-            series.sum += duration_ms
-            if duration_ms:
-                series.buckets[index] = series.buckets.get(index, 0) + 1
-            else:
-                series.zero_count += 1
-            if is_error:
-                series.error_count += 1
-            if duration_ms < series.minimum:
-                series.minimum = duration_ms
-            if duration_ms > series.maximum:
-                series.maximum = duration_ms
-                series.worst = span
+        series = self._series.get(key)
+        if series is None:
+            series = self._open(key, span)
+        series.count += 1
+        series.sum += duration_ms
+        if duration_ms:
+            series.buckets[index] = series.buckets.get(index, 0) + 1
+        else:
+            series.zero_count += 1
+        if is_error:
+            series.error_count += 1
+        if duration_ms < series.minimum:
+            series.minimum = duration_ms
+        if duration_ms > series.maximum:
+            series.maximum = duration_ms
+            series.worst = span
 
     def _open(self, key: tuple[str, str], span: ReadableSpan) -> _Series:
         if len(self._series) >= MAX_SERIES:
@@ -124,7 +148,8 @@ class SpanMetrics:
 
     def collect(self) -> MetricsData | None:
         """Return what was recorded since the last call, and begin again. None: nothing was."""
-        with self.lock:
+        with self._lock:
+            self._count_ended()
             now = self._now_unix_ns()
             since, series, resource = self._since_unix_ns, self._series, self.resource
             self._series, self._since_unix_ns = {}, now
