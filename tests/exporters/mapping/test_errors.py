@@ -14,6 +14,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from support.spans import RESOURCE, START_UNIX_NS, exception_event, make_span
 
 from e2edebug.policy.error_text import mask_stack_trace
+from e2edebug.policy.exception_stack import stack_text
 from e2edebug_exporters.error_mapping import TOO_MANY_ERRORS
 from e2edebug_exporters.fingerprint import FINGERPRINT_VERSION, fingerprint, frames_of, qualified_type, read_stack
 from e2edebug_exporters.row_mapper import RowMapper
@@ -248,6 +249,26 @@ def test_the_masked_copy_of_a_querys_span_and_the_requests_copy_are_one_error(
     ]
 
     assert len(rows_of([make_span(events=events, status=StatusCode.ERROR)]).errors) == 1
+
+
+@pytest.mark.parametrize("length", [10, 5_000, 50_000])
+def test_what_a_message_hides_does_not_stand_in_the_stack_however_long_it_is(rows_of: RowsOf, length: int) -> None:
+    message = f"near 'ann@example.org' {'x' * length}"
+    error = type("MySQLError", (Exception,), {"__module__": "shop"})(message)
+    event = Event(
+        "exception",
+        {
+            "exception.type": "shop.MySQLError",
+            "exception.message": message,
+            "exception.stacktrace": stack_text(raised(error)),
+        },
+        START_UNIX_NS,
+    )
+
+    row = rows_of([make_span(events=[event])]).errors[0]
+
+    assert "ann@example.org" not in row.error_message + row.stack_trace
+    assert "shop.MySQLError: near '?'" in row.stack_trace
 
 
 def test_a_note_added_on_the_way_out_makes_no_other_error(rows_of: RowsOf) -> None:

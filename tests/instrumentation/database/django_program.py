@@ -225,6 +225,17 @@ def asynchronous() -> None:
 
 
 @scenario
+def failing_asynchronous() -> None:
+    from django.db import IntegrityError
+
+    async def view() -> None:
+        with suppress(IntegrityError):
+            await users().acreate(username=TAKEN_NAME)
+
+    asyncio.run(view())
+
+
+@scenario
 def in_a_template() -> None:
     from django.template import engines
 

@@ -196,6 +196,13 @@ def test_the_async_orm_points_at_the_coroutine_that_awaits_it(spans: dict[str, A
     assert [span["attributes"]["code.function.name"] for span in queries] == ["__main__.asynchronous.<locals>.view"] * 2
 
 
+def test_the_stack_of_a_failed_query_names_the_coroutine_that_awaits_it(spans: dict[str, Any]):
+    failed = next(span for span in spans["failing_asynchronous"] if span["status"] == "ERROR")
+
+    stack = failed["events"][0]["exception.stacktrace"]
+    assert stack.count("django_program.py") == stack.count("in view\n") == 1
+
+
 def test_a_query_within_a_template_points_at_the_code_that_renders_it(spans: dict[str, Any]):
     (span,) = spans["in_a_template"]
 

@@ -24,7 +24,7 @@ class Unprintable(Exception):
     """Its text raises."""
 
     def __str__(self) -> str:
-        raise RuntimeError("no text")
+        raise SystemExit("no text")
 
 
 class OrderView(View):
