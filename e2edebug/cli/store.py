@@ -100,10 +100,7 @@ def _store(config: Config, choice: StoreChoice, url: str | URL) -> Iterator[Stor
     except schema_errors.StoreError as error:
         raise StoreError(str(error)) from error
     except SQLAlchemyError as error:
-        raise StoreError(
-            f"{choice.described_as} gives no answer: {_driver_text(error)}; "
-            "check that it runs and may be reached with this user, or name another by --database URL"
-        ) from error
+        raise StoreError(_no_answer(choice, _driver_text(error))) from error
     finally:
         engine.dispose()
 
@@ -120,6 +117,18 @@ def _read_only(choice: StoreChoice) -> URL:
     if not Path(path).is_file():
         raise MissingStoreError(f"{path} does not exist")
     return url.set(database=f"file:{quote(str(Path(path).absolute()))}", query={"mode": "ro", "uri": "true"})
+
+
+def _no_answer(choice: StoreChoice, reason: str) -> str:
+    if choice.url.startswith("sqlite"):
+        return (
+            f"{choice.described_as} cannot be read: {reason}; "
+            "check that it is a store's file that you may read, or name another by --database URL"
+        )
+    return (
+        f"{choice.described_as} gives no answer: {reason}; "
+        "check that it runs and may be reached with this user, or name another by --database URL"
+    )
 
 
 def _driver_text(error: SQLAlchemyError) -> str:

@@ -28,6 +28,8 @@ _REFUSED_TEXT: Final = (
     "DROP and INDEX there, or give the output of `e2edebug migrate --sql` to somebody who may"
 )
 
+_UNWRITABLE_TEXT: Final = "the file of the store may not be changed: {}. Run `e2edebug migrate` as a user who may write the file and its folder"
+
 
 def explained(error: DBAPIError) -> StoreError | None:
     """Return *error* as one of the store's own, or None when it means something else."""
@@ -38,6 +40,8 @@ def explained(error: DBAPIError) -> StoreError | None:
     text = str(original)
     if code in _LOCKED or "database is locked" in text:
         return MigrationLocked(_LOCKED_TEXT.format(text))
-    if code in _REFUSED or "readonly database" in text:
+    if "readonly database" in text or "unable to open database file" in text:
+        return MigrationRefused(_UNWRITABLE_TEXT.format(text))
+    if code in _REFUSED:
         return MigrationRefused(_REFUSED_TEXT.format(text))
     return None
