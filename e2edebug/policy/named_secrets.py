@@ -41,12 +41,12 @@ def _is_announced(text: str, found: re.Match[str]) -> bool:
     if before == "%":
         name = name[2:]  # of `%26password%3D`, the 26
     name = name.strip("-.")[-_LONGEST_NAME:]
-    if _EXCEPTION_NAME.search(name) is not None:
-        return False
     if is_secret_name(name):
-        return True
+        return _EXCEPTION_NAME.search(name) is None
     # `api key: …`, `session id = …`
-    word = _LAST_WORD.search(text, max(0, start - _LONGEST_WORD), start) if before == " " else None
+    if before != " " or name.lower() not in _SECOND_WORDS:
+        return False
+    word = _LAST_WORD.search(text, max(0, start - _LONGEST_WORD), start)
     return word is not None and is_secret_name(f"{word[1]}_{name}")
 
 
@@ -149,6 +149,9 @@ _EXCEPTION_NAME: Final = re.compile(
     r"|DoesNotExist|MultipleObjectsReturned)$"
 )
 """`InvalidTokenError: Signature has expired` announces a message."""
+_SECOND_WORDS: Final = frozenset(
+    {"key", "keys", "id", "number", "no", "num", "code", "codes", "account", "security", "info", "word", "phrase"}
+)
 _LAST_WORD: Final = re.compile(r"(?<![\w.-])([\w.-]++) $")
 _PASSWORD_WAS_USED: Final = re.compile(r"(?:YES|NO)\)(?!\w)")
 """MySQL's `Access denied for user … (using password: YES)`."""

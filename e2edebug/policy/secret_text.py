@@ -29,6 +29,8 @@ def mask_secrets(text: str) -> str:
             text = mask_elements(text)
     if "bearer" in lowered or "basic" in lowered or "digest" in lowered or "token" in lowered:
         text = _SCHEME.sub(rf"\1 {MASK}", text)
+    if " -p" in text and ("mysql" in lowered or "mariadb" in lowered):
+        text = _MYSQL_OPTION.sub(rf"\1{MASK}", text)
     if "=" in text and ("?" in text or "&" in text):
         text = _QUERY_VALUE.sub(rf"\1{MASK}", text)
     if any(prefix in text for prefix in _KNOWN_TOKEN_STARTS):
@@ -104,6 +106,8 @@ _STEMS: Final = (
     "ccn", "cc_n", "cc-n", "cc n",
 )  # fmt: skip
 """At least one of these is in every secret name."""
+_MYSQL_OPTION: Final = re.compile(r"(?<=\s)(-p)(?=[^\s-])\S++")
+"""`mysql -phunter2`: a password joined to its option."""
 _QUERY_VALUE: Final = re.compile(r"([?&][\w.\[\]%~+-]{1,64}=)[^&\s\"'<>#]++")
 _KNOWN_TOKEN_STARTS: Final = (
     "AKIA",

@@ -195,6 +195,7 @@ ANNOUNCED = [
     "%22password%22%3A%22SECRET%22",
     "mysql --password SECRET -h x",
     "mysql --password=SECRET -h x",
+    "mysqldump -u root -pSECRET shop",
     "login failed user=ann pass=SECRET",
     "pw=SECRET",
     "pin: SECRET",
