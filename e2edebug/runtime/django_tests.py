@@ -14,11 +14,9 @@ _UTILS = "django.test.utils"
 
 
 def watch(stop_storing: Callable[[], None]) -> None:
-    """Call *stop_storing* when a test runner sets its environment up, or now if one has."""
+    """Call *stop_storing* when a test runner sets its environment up, or now if one has. To be called once."""
 
     def hook(utils: Any) -> None:
-        if isinstance(utils.setup_test_environment, wrapt.ObjectProxy):
-            return
         if hasattr(getattr(utils, "_TestState", None), "saved_data"):
             stop_storing()
         wrapt.wrap_function_wrapper(utils, "setup_test_environment", set_up)

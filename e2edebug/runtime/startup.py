@@ -32,8 +32,7 @@ def start() -> None:
 
 
 def _wrap_populate(registry: Any) -> None:
-    if not isinstance(registry.Apps.populate, wrapt.ObjectProxy):
-        wrapt.wrap_function_wrapper(registry, "Apps.populate", _populate)
+    wrapt.wrap_function_wrapper(registry, "Apps.populate", _populate)
 
 
 def _populate(populate: Callable[..., Any], _apps: Any, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> Any:

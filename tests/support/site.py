@@ -121,7 +121,13 @@ class Site:
         return subprocess.run(
             [program, *arguments],
             cwd=self.folder,
-            env={**inherited, "E2EDEBUG_RAISE_ERRORS": "1", "PYTHONPATH": str(self.folder), **(environ or {})},
+            env={
+                **inherited,
+                "E2EDEBUG_RAISE_ERRORS": "1",
+                "E2EDEBUG_EXIT_TIMEOUT_S": "30",
+                "PYTHONPATH": str(self.folder),
+                **(environ or {}),
+            },
             capture_output=True,
             text=True,
             timeout=60,
