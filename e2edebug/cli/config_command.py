@@ -10,6 +10,7 @@ from e2edebug.cli.exit_codes import ExitCode
 from e2edebug.cli.store import settings_of
 from e2edebug.cli.terminal import Line, Piece, Terminal, inert, padded, wrapped
 from e2edebug.policy.config import DEFAULT, SETTINGS, Config
+from e2edebug.runtime.django_project import with_project_name
 from e2edebug.runtime.store_choice import choose_store_url
 
 
@@ -27,7 +28,7 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Print the settings."""
-    config = settings_of(arguments.database, of_project=True)
+    config = with_project_name(settings_of(arguments.database, of_project=True))
     described = choose_store_url(config).described_as
     terminal = Terminal()
     if arguments.json:

@@ -88,6 +88,27 @@ def test_a_django_project_in_the_directory_gives_its_settings_and_its_database(t
     assert rows["E2EDEBUG_ENABLED"] == ["true", "default"]
 
 
+@pytest.mark.parametrize(
+    ("module", "environ", "expected"),
+    [
+        ("shop_settings", {}, "shop_settings"),
+        ("shop_settings", {"OTEL_SERVICE_NAME": "named"}, "named"),
+        ("settings", {}, "my-shop"),
+    ],
+)
+def test_the_name_of_the_service_is_the_one_that_the_site_will_use(
+    tmp_path: Path, module: str, environ: dict[str, str], expected: str
+) -> None:
+    project = tmp_path / "my-shop"
+    project.mkdir()
+    (project / f"{module}.py").write_text(SETTINGS_MODULE)
+
+    done = run_process("config", "--json", cwd=project, environ=environ | {"DJANGO_SETTINGS_MODULE": module})
+
+    shown = {one["field"]: one["value"] for one in json.loads(done.stdout)["settings"]}
+    assert shown["service_name"] == expected
+
+
 def test_settings_that_cannot_be_loaded_are_said_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "shop_settings.py").write_text("import nothing_of_that_name")
 
