@@ -173,6 +173,22 @@ def test_1_the_steps_of_a_request_are_an_indented_tree(shop: sa.Engine) -> None:
     assert rows[1]["statement"] == "SELECT ? FROM review"
 
 
+def test_1_the_errors_of_a_request_are_there_with_their_stacks(shop: sa.Engine) -> None:
+    [sql] = re.findall(r"^And what broke in it.*?^```sql\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+    stack = 'Traceback (most recent call last):\n  File "shop/pay.py", line 7, in pay\n'
+    with shop.begin() as connection:
+        connection.execute(
+            error_log.insert(),
+            error(9, trace_id=TRACE, span_id=f"{4:016x}", timestamp=HOUR + timedelta(seconds=1), stack_trace=stack),
+        )
+
+    with shop.connect() as connection:
+        rows = connection.exec_driver_sql(sql.strip().removesuffix(";")).mappings().all()
+
+    assert [row["operation"] for row in rows] == [None] * 4 + ["POST /pay"]
+    assert rows[-1]["stack_trace"] == stack
+
+
 def test_2_failed_workflows_of_the_last_day(shop: sa.Engine) -> None:
     [row] = answer(shop, 2)
 
