@@ -8,6 +8,7 @@ Attributes: OpenTelemetry semantic conventions 1.30+, "Database client spans", a
 from collections.abc import Iterable, Sized
 from contextvars import ContextVar
 from typing import Any, Final, NamedTuple
+from weakref import ref
 
 from opentelemetry import context as otel_context
 from opentelemetry import trace
@@ -64,7 +65,7 @@ def database_target(
 class QuerySpan:
     """A query under way. Exactly one of succeed() and fail() ends it; both keep silent about our own failures."""
 
-    __slots__ = ("_returns_rows", "_span")
+    __slots__ = ("__weakref__", "_returns_rows", "_span")
 
     def __init__(self, span: Span, *, returns_rows: bool) -> None:
         self._span = span
@@ -72,7 +73,7 @@ class QuerySpan:
 
     def succeed(self, row_count: object = None) -> None:
         """End the span. row_count: what the cursor says, -1 and None meaning unknown."""
-        _is_executing.set(False)
+        _executing.set(None)
         try:
             if isinstance(row_count, int) and 0 <= row_count <= _MOST_ROWS:
                 self._span.set_attribute(
@@ -87,7 +88,7 @@ class QuerySpan:
 
         raised_as: the exception that the application will see in place of the driver's *error*.
         """
-        _is_executing.set(False)
+        _executing.set(None)
         try:
             record_error(self._span, error, raised_as=raised_as)
             self._span.end()
@@ -118,7 +119,7 @@ class QueryRecorder:
 
         sql: str, bytes or what psycopg composes. parameters: only of an executemany, to count them.
         """
-        if _is_executing.get() or not self.is_active:
+        if is_executing() or not self.is_active:
             return None
         tracer = self._tracer if self._is_traced else self._find_tracer()
         context = otel_context.get_current()
@@ -127,13 +128,13 @@ class QueryRecorder:
         try:
             return self._begin_query(tracer, target, sql, parameters, context)
         except Exception as error:  # noqa: BLE001 - the application's query goes on without a span
-            _is_executing.set(False)
+            _executing.set(None)
             internal_error("begin the span of a query", error)
             return None
 
     def begin_command(self, target: DatabaseTarget, operation: str) -> QuerySpan | None:
         """Begin the span of what is no statement to the driver: CONNECT, BEGIN, COMMIT, ROLLBACK."""
-        if _is_executing.get() or not self.is_active:
+        if is_executing() or not self.is_active:
             return None
         tracer = self._tracer if self._is_traced else self._find_tracer()
         if tracer is None or not is_instrumentation_enabled():
@@ -147,8 +148,9 @@ class QueryRecorder:
         except Exception as error:  # noqa: BLE001 - the application's command goes on without a span
             internal_error("begin the span of a database command", error)
             return None
-        _is_executing.set(True)
-        return QuerySpan(span, returns_rows=False)
+        query = QuerySpan(span, returns_rows=False)
+        _executing.set(ref(query))
+        return query
 
     def begin_on_commit(self, target: DatabaseTarget, hooks: Iterable[Any]) -> Span | None:
         """Begin the span under which a transaction's on-commit hooks run, with their names; None for none.
@@ -194,8 +196,9 @@ class QueryRecorder:
             if location is not None:
                 found["code.file.path"], found["code.line.number"], found["code.function.name"] = location
         span = tracer.start_span(f"{operation} {component}", context, SpanKind.CLIENT, found)
-        _is_executing.set(True)
-        return QuerySpan(span, returns_rows=operation in _ROWSETS)
+        query = QuerySpan(span, returns_rows=operation in _ROWSETS)
+        _executing.set(ref(query))
+        return query
 
     def _command_attributes(self, target: DatabaseTarget, operation: str) -> dict[str, AttributeValue]:
         found = target.attributes.copy()
@@ -228,12 +231,15 @@ class QueryRecorder:
 
 def is_executing() -> bool:
     """Whether a route above is in the middle of a query or of connecting, so that those below keep silent."""
-    return _is_executing.get()
+    query = _executing.get()
+    return query is not None and query() is not None
 
 
 # A context variable of our own instead of a key in OpenTelemetry's context: 0.1 us against 3 us for attach and detach.
-# It is set to False, not reset by token: SQLAlchemy's events may end a query in another context than they began it.
-_is_executing: ContextVar[bool] = ContextVar("e2edebug_is_executing_sql", default=False)
+# It is set to None, not reset by token: SQLAlchemy's events may end a query in another context than they began it.
+# It refers weakly to what the route holds: when a signal handler raises between two lines of a route, nobody ends the
+# query, and the reference dies with the route's frame; a plain True would silence this context for good.
+_executing: ContextVar["ref[QuerySpan] | None"] = ContextVar("e2edebug_executing_query", default=None)
 
 
 def record_error(span: Span, error: BaseException, *, raised_as: BaseException | None = None) -> None:

@@ -151,3 +151,40 @@ def test_breaking_off_the_start_of_the_thread_leaves_one_thread(store_url: str) 
         """
 
     run(body, store_url)
+
+
+@pytest.mark.parametrize("dialect", ["sqlite"])
+def test_time_limits_in_queries_neither_get_lost_nor_silence_later_queries(store_url: str) -> None:
+    body = """
+        from e2edebug_instrumentation.database.query_span import QueryRecorder, database_target
+
+        class TimeLimit(Exception):
+            pass
+
+        def handler(*_):
+            raise TimeLimit
+
+        recorder = QueryRecorder(tracer_provider=provider)
+        target = database_target(system="sqlite")
+
+        def execute():
+            query = recorder.begin_query(target, "SELECT 1")
+            assert query is not None, "an earlier query is still under way"
+            query.succeed(1)
+
+        signal.signal(signal.SIGALRM, handler)
+        swallowed = raised = 0
+        until = time.monotonic() + SECONDS
+        while time.monotonic() < until:
+            try:
+                begun = time.monotonic()
+                signal.setitimer(signal.ITIMER_REAL, 0.0005 + (raised % 10) * 0.0001)
+                while time.monotonic() < begun + 0.05:
+                    execute()
+                swallowed += 1
+            except TimeLimit:
+                raised += 1
+        assert (raised > 100, swallowed) == (True, 0), (raised, swallowed)
+        """
+
+    run(body, store_url)
