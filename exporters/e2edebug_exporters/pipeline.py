@@ -37,7 +37,7 @@ from e2edebug_exporters.bounded_queue import (
 )
 from e2edebug_exporters.configured_mapper import mapper_of
 from e2edebug_exporters.delivery import INTERNAL_ERROR, Delivery
-from e2edebug_exporters.fork_gate import ForkGate
+from e2edebug_exporters.fork_gate import WAIT_S, ForkGate
 from e2edebug_exporters.ledger import Ledger
 from e2edebug_exporters.metric_preferences import point_count
 from e2edebug_exporters.row_mapper import RowMapper
@@ -113,12 +113,16 @@ class Pipeline:
         self._thread: threading.Thread | None = None
         """The one that was started last."""
         self._running: threading.Thread | None = None
+        self._is_refused_a_thread = False
         """The one that works. Not asked of the thread: up to Python 3.12, is_alive() takes a running thread for dead for
         good when a signal handler raises in it (bpo-45274)."""
         self._is_starting = False
         self._flushes: list[_Flush] = []
         self._stop_deadline: float | None = None
         self._is_abandoned = False
+        self._is_server_in_use = False
+        """A batch went to a server, so that no import is left to be done."""
+        self._is_on_network = False
         self._has_dropped = False
         self._next_full_log_at = 0.0
         self._next_metrics_at = self._clock() + self._config.metric_interval_s
@@ -167,6 +171,9 @@ class Pipeline:
         self._flushes.append(flush)
         try:
             self._ensure_thread()
+            if self._is_refused_a_thread:
+                self._work_here()
+                return flush.done.is_set()
             self._wake.set()
             return flush.done.wait(timeout_s)
         finally:
@@ -197,6 +204,8 @@ class Pipeline:
         self._ensure_thread()
         while self._is_starting and self._clock() < self._stop_deadline:
             time.sleep(0.0005)
+        if self._is_refused_a_thread:
+            self._work_here()
         thread = self._thread
         self._wake.set()
         if thread is not None:
@@ -242,6 +251,7 @@ class Pipeline:
             start_new_thread(self._start_thread, ())
         except RuntimeError as error:  # no thread can be started while the interpreter ends
             self._is_starting = False
+            self._is_refused_a_thread = True
             self.ledger.note_error(str(error))
         except BaseException:
             self._is_starting = False
@@ -253,9 +263,16 @@ class Pipeline:
                 thread = self._thread = threading.Thread(target=self._run, name="e2edebug-pipeline", daemon=True)
                 thread.start()  # returns once the thread runs
         except RuntimeError as error:
+            self._is_refused_a_thread = True
             self.ledger.note_error(str(error))
         finally:
             self._is_starting = False
+
+    def _work_here(self) -> None:
+        """Do the thread's work in the calling one: Python 3.12.0 to 3.12.2 start no thread once exit handlers run."""
+        with _suppressed():
+            self._collect_due_metrics()
+            self._deliver()
 
     def _is_in_own_thread(self) -> bool:
         return threading.current_thread() is self._thread
@@ -338,8 +355,14 @@ class Pipeline:
                 self._delivery.load(items)
             elif not self._is_attempt_due():
                 break
-            if not self._delivery.attempt(deadline=self._attempt_deadline()):
+            self._is_on_network = self._is_server_in_use
+            try:
+                is_accounted_for = self._delivery.attempt(deadline=self._attempt_deadline())
+            finally:
+                self._is_on_network = False
+            if not is_accounted_for:
                 break
+            self._is_server_in_use = self._store.engine().dialect.name != "sqlite"
             self._queue.settle()
             self._answer_flushes()
         self._answer_flushes()
@@ -388,7 +411,8 @@ class Pipeline:
         if not self._is_closed:
             with _suppressed():
                 self._collect_metrics()
-        if self._gate.close():
+        # A server may take its time, and a child does nothing with the parent's half of a conversation.
+        if self._gate.close(wait_s=0.0 if self._is_on_network else WAIT_S):
             self._store.leave_file()
 
     def after_fork_in_parent(self) -> None:

@@ -396,3 +396,22 @@ def test_logging_our_own_failures_does_not_feed_the_pipeline(caplog: pytest.LogC
 
     assert any("takes no rows" in record.message for record in caplog.records)
     assert kinds.count(Kind.LOG) == 1
+
+
+def test_where_no_thread_can_be_started_a_flush_does_the_work_itself(
+    store_url: str, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Python 3.12.0 to 3.12.2 start no thread once exit handlers run."""
+
+    def refuse(*_: Any) -> None:
+        raise RuntimeError("can't start new thread at interpreter shutdown")
+
+    monkeypatch.setattr("e2edebug_exporters.pipeline.start_new_thread", refuse)
+    with pipeline_on(store_url) as pipeline:
+        pipeline.put_span(make_span())
+
+        assert pipeline.flush(5)
+        pipeline.put_span(make_span(span_id=3))
+        pipeline.shutdown(5)
+
+    assert count(engine, "debugging_trace_step") == 2
