@@ -13,24 +13,21 @@ MASK: Final = "[redacted]"
 def mask_credentials(text: str) -> str:
     """Return *text* with the credentials of every URL in it replaced: `mysql://[redacted]@db/x`."""
     pieces: list[str] = []
-    kept = position = 0
+    kept = position = end = 0
+    last_at = -1
     while (slashes := text.find("://", position)) >= 0:
-        start = slashes + 3
-        word = _WORD.match(text, start)
-        end = word.end() if word is not None else start
-        last_at = text.rfind("@", start, end)
-        if last_at < 0:
-            position = end  # no other URL in this word has one either
+        start = position = slashes + 3
+        if start >= end:  # once per word, however many URLs it holds
+            word = _WORD.match(text, start)
+            end = start if word is None else word.end()
+            last_at = text.rfind("@", start, end)
+        if last_at < start:
+            position = end
             continue
         at = _end_of_credentials(text, slashes, end, last_at)
-        if at < 0:
-            position = start
-            # Not read again for each `://` in it: what follows the last `@` has none.
-            if last_at < text.find("://", position, end):
-                position = end
-            continue
-        pieces += (text[kept:start], MASK)
-        kept = position = at
+        if at >= 0:
+            pieces += (text[kept:start], MASK)
+            kept = position = at
     return "".join((*pieces, text[kept:])) if pieces else text
 
 
