@@ -23,6 +23,8 @@ from e2edebug_exporters.statements.sqlite import SQLiteWriteStatements
 from e2edebug_exporters.summaries import RepeatCounts, group_deltas, session_deltas, statement_counts
 
 MAX_TRIES: Final = 5
+MAX_APPEARANCES: Final = 20
+"""Rows that appear meanwhile are progress of someone else, so such a try counts apart."""
 MAX_CONNECTIONS: Final = 2
 """A second connection is tried at once, because the first may have been idle for too long; a third one is not."""
 _FIRST_PAUSE_S: Final = 0.02
@@ -53,6 +55,7 @@ class _Plan:
     new: list[StepRow] = field(default_factory=list)
     finished: list[StepRow] = field(default_factory=list)
     errors: list[ErrorRow] = field(default_factory=list)
+    known: list[StepRow] = field(default_factory=list)
     already_there: int = 0
 
 
@@ -79,6 +82,8 @@ class BatchWriter:
         self._statements: WriteStatements | None = None
         self._repeats = RepeatCounts()
         self._open_steps: OrderedDict[StepKey, bool] = OrderedDict()
+        self._starts: dict[StepKey, StepRow] = {}
+        """Starts of steps whose end came in the same batch: one row stands for both, and both are counted."""
 
     def write(self, batch: RowBatch, *, deadline: float, pieces: int = 1) -> WriteResult:
         """Store *batch* and return what became of each of its rows.
@@ -88,7 +93,8 @@ class BatchWriter:
         Raises StoreUnavailable, and nothing else, when rows remain that can only be written later.
         """
         result = WriteResult()
-        parts = _cut([_sorted(batch, result)], pieces)
+        self._starts = {}
+        parts = _cut([_sorted(batch, result, self._starts)], pieces)
         while parts:
             part = parts.pop()
             try:
@@ -96,21 +102,27 @@ class BatchWriter:
             except StoreUnavailable as unavailable:
                 unavailable.result = result
                 unavailable.remaining = _joined([part, *reversed(parts)])
+                unavailable.remaining.steps += self._starts_of(unavailable.remaining.steps)
                 raise
             except Exception as error:  # noqa: BLE001 # a row that cannot be written must not stop the others
                 if len(part) > 1:
                     parts.extend(reversed(_halves(part)))
                     continue
-                result.dropped[_reason(error)] += 1
+                result.dropped[_reason(error)] += 1 + len(self._starts_of(part.steps))
                 result.last_error = short_text(error)
                 logger.warning("one row was refused by the store and dropped: %s", result.last_error)
         return result
+
+    def _starts_of(self, rows: Sequence[StepRow]) -> list[StepRow]:
+        if not self._starts:
+            return []
+        return [self._starts[row.key] for row in rows if row.key in self._starts]
 
     def _deliver(self, batch: RowBatch, deadline: float) -> WriteResult:
         """Commit *batch* in as many tries as its errors allow. Raises what no further try would change."""
         if self._clock() >= deadline:
             raise StoreUnavailable("the time for this batch is over", ErrorClass.BACK_OFF)
-        tries = connections = 0
+        tries = connections = appearances = 0
         is_careful = False
         while True:
             tries += 1
@@ -120,8 +132,10 @@ class BatchWriter:
             except _RowsAppeared as error:
                 is_careful = True
                 failure, error_class = error, ErrorClass.RETRY
-                if tries == 1:
-                    continue  # not a failure: the batch, or a part of it, was delivered before
+                appearances += 1
+                if appearances <= MAX_APPEARANCES and self._clock() < deadline:
+                    tries -= 1
+                    continue  # not a failure: the batch, or a part of it, was delivered before, or is just now
             except Exception as error:
                 failure, error_class = error, classify(error)
                 if error_class is ErrorClass.BAD_DATA:
@@ -191,7 +205,7 @@ class BatchWriter:
             elif not has_ended and step.end_time is not None:
                 plan.finished.append(step)
             else:
-                plan.already_there += 1
+                plan.known.append(step)
         return plan
 
     def _write_plan(
@@ -215,8 +229,14 @@ class BatchWriter:
         if groups := group_deltas(plan.errors):
             statements.upsert_groups(connection, groups)
         return WriteResult(
-            stored=taken + stored_snapshots,
-            already_there=plan.already_there + len(snapshots) - stored_snapshots,
+            stored=taken + stored_snapshots + len(self._starts_of(plan.new)),
+            already_there=(
+                plan.already_there
+                + len(plan.known)
+                + len(self._starts_of((*plan.known, *plan.finished)) if self._starts else ())
+                + len(snapshots)
+                - stored_snapshots
+            ),
         )
 
     def _remember(self, plan: _Plan) -> None:
@@ -231,20 +251,24 @@ class BatchWriter:
                     self._open_steps.popitem(last=False)
 
 
-def _sorted(batch: RowBatch, result: WriteResult) -> RowBatch:
-    """Return *batch* in key order with each key once; what that leaves out is counted in *result*."""
+def _sorted(batch: RowBatch, result: WriteResult, starts: dict[StepKey, StepRow]) -> RowBatch:
+    """Return *batch* in key order with each key once.
+
+    What that leaves out is counted in *result*, except for one start of each step whose end is there as well: it shares
+    the fate of the end and is put into *starts*.
+    """
     steps: dict[StepKey, StepRow] = {}
     for row in batch.steps:
         key = (row.trace_id, row.span_id, row.start_time)
         other = steps.setdefault(key, row)
         if other is row:
             continue
-        if other.end_time is None or row.end_time is None:
-            # The start and the end of one step: the end holds all of it. Counted as if they had come in two batches.
-            result.stored += 1
-            steps[key] = row if other.end_time is None else other
-        else:
+        if (other.end_time is None) is (row.end_time is None) or key in starts:
             result.already_there += 1
+            if other.end_time is None:
+                steps[key] = row
+        else:
+            steps[key], starts[key] = (row, other) if other.end_time is None else (other, row)
     snapshots = {(row.event_key, row.timestamp): row for row in batch.snapshots}
     result.already_there += len(batch.snapshots) - len(snapshots)
     return RowBatch(

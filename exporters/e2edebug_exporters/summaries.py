@@ -44,6 +44,8 @@ class SessionDelta:
     slowest_step: str | None = None
     slowest_ms: float | None = None
     metadata: str | None = None
+    root_start_time: str | None = None
+    """Of the root that `root_operation` is of. Not a column."""
 
     @property
     def duration_ms(self) -> float | None:
@@ -80,7 +82,8 @@ class SessionDelta:
             self.slowest_step = f"{row.component} {row.operation}".strip()[: _LIMITS["slowest_step"]]
 
     def _learn(self, facts: SessionFacts, row: StepRow) -> None:
-        if facts.is_root and not self.root_operation:
+        if facts.is_root and (self.root_start_time is None or row.start_time < self.root_start_time):
+            self.root_start_time = row.start_time
             self.root_operation = facts.root_operation or ""
             self.service = row.service
         if facts.workflow_type is not None and self.workflow_type == DEFAULT_WORKFLOW_TYPE:
@@ -143,8 +146,10 @@ class RepeatCounts:
                 digests = self._traces[trace_id] = {}
                 if len(self._traces) > self._max_traces:
                     self._traces.popitem(last=False)
-            if digest in digests or len(digests) < self._max_digests:
-                digests[digest] = digests.get(digest, 0) + count
+            if digest not in digests and len(digests) >= self._max_digests:
+                # The least repeated one makes room: the statement that is an N+1 may begin late in a long trace.
+                del digests[min(digests, key=digests.__getitem__)]
+            digests[digest] = digests.get(digest, 0) + count
             self._traces.move_to_end(trace_id)
 
     def clear(self) -> None:
@@ -153,8 +158,12 @@ class RepeatCounts:
 
 
 def statement_counts(rows: Iterable[StepRow]) -> Counter[tuple[str, str]]:
-    """Return how often each (trace id, statement digest) stands in *rows*."""
-    return Counter((row.trace_id, row.statement_digest) for row in rows if row.statement_digest is not None)
+    """Return how often each (trace id, statement digest) stands in *rows*; a statement counts once it has ended."""
+    return Counter(
+        (row.trace_id, row.statement_digest)
+        for row in rows
+        if row.statement_digest is not None and row.end_time is not None
+    )
 
 
 def session_deltas(

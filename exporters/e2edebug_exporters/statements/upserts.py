@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from e2edebug_schema.tables import STATUS_RANKS
+
 SESSION_TABLE: Final = "debugging_workflow_session"
 GROUP_TABLE: Final = "debugging_error_group"
 STEP_TABLE: Final = "debugging_trace_step"
@@ -98,6 +100,11 @@ def session_upsert_tail(dialect: UpsertDialect) -> str:
 
     starts_earlier = f"{new('start_time')} < {old('start_time')}"
     is_first_root = f"{new('root_operation')} <> '' AND ({old('root_operation')} = '' OR {starts_earlier})"
+    # A session in `timeout` that goes on is in progress again; which is why its times are assigned after its status.
+    is_heard_of_again = (
+        f"{old('status_rank')} = {STATUS_RANKS['timeout']} AND {new('status_rank')} = {STATUS_RANKS['in_progress']}"
+        f" AND COALESCE({new('end_time')}, {new('start_time')}) > COALESCE({old('end_time')}, {old('start_time')})"
+    )
     start, end = bound(dialect.least, "start_time"), bound(dialect.greatest, "end_time")
     assignments = {
         "workflow_type": f"CASE WHEN {old('workflow_type')} = 'api_call' THEN {new('workflow_type')} ELSE {old('workflow_type')} END",
@@ -110,15 +117,18 @@ def session_upsert_tail(dialect: UpsertDialect) -> str:
         "trace_id": f"CASE WHEN {old('trace_id')} IS NULL OR ({new('trace_id')} IS NOT NULL AND {starts_earlier}) THEN {new('trace_id')} ELSE {old('trace_id')} END",
         "service": f"CASE WHEN {old('service')} = '' OR ({is_first_root}) THEN {new('service')} ELSE {old('service')} END",
         "root_operation": f"CASE WHEN {is_first_root} THEN {new('root_operation')} ELSE {old('root_operation')} END",
-        "duration_ms": dialect.milliseconds_between.format(start=start, end=end),
-        "start_time": start,
-        "end_time": end,
         "status": (
             f"CASE WHEN {new('status_rank')} > {old('status_rank')}"
             f" OR ({new('status_rank')} = {old('status_rank')} AND {new('status')} > {old('status')})"
-            f" THEN {new('status')} ELSE {old('status')} END"
+            f" OR ({is_heard_of_again}) THEN {new('status')} ELSE {old('status')} END"
         ),
-        "status_rank": f"{dialect.greatest}({old('status_rank')}, {new('status_rank')})",
+        "status_rank": (
+            f"CASE WHEN {is_heard_of_again} THEN {new('status_rank')}"
+            f" ELSE {dialect.greatest}({old('status_rank')}, {new('status_rank')}) END"
+        ),
+        "duration_ms": dialect.milliseconds_between.format(start=start, end=end),
+        "start_time": start,
+        "end_time": end,
         "step_count": added("step_count"),
         "query_count": added("query_count"),
         "error_count": added("error_count"),

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -11,10 +12,11 @@ from e2edebug_exporters.batch_writer import BatchWriter, StoreUnavailable
 from e2edebug_exporters.error_classes import ErrorClass
 from e2edebug_exporters.ledger import WriteResult
 from e2edebug_exporters.rows import RowBatch
+from e2edebug_exporters.summaries import RepeatCounts
 from e2edebug_schema.engine import create_store_engine
 from e2edebug_schema.tables import error_group, trace_step
 
-from .rows_by_hand import count, error, execute, root, session, snapshot, started, step
+from .rows_by_hand import ROOT, count, error, execute, root, session, snapshot, started, step
 
 
 def write(engine: sa.Engine, batch: RowBatch, writer: BatchWriter | None = None) -> WriteResult:
@@ -163,6 +165,64 @@ def test_start_and_end_of_a_step_in_one_batch_are_one_row(engine: sa.Engine) -> 
     assert session(engine)["step_count"] == 1
 
 
+def test_start_and_end_in_one_batch_share_their_fate_when_it_is_delivered_again(engine: sa.Engine) -> None:
+    batch = RowBatch(steps=[step(1), started(step(1))])
+    writer = BatchWriter(engine)
+
+    first, again = write(engine, batch, writer), write(engine, batch, BatchWriter(engine))
+
+    assert (first.stored, first.already_there) == (2, 0)
+    assert (again.stored, again.already_there) == (0, 2)
+
+
+def test_start_and_end_in_one_batch_both_remain_without_tables(empty_store_url: str) -> None:
+    engine = create_store_engine(empty_store_url)
+
+    with pytest.raises(StoreUnavailable) as raised:
+        write(engine, RowBatch(steps=[step(1), started(step(1)), step(2)]))
+
+    assert (raised.value.result.settled, len(raised.value.remaining)) == (0, 3)
+    engine.dispose()
+
+
+def test_a_statement_is_repeated_as_often_as_it_ended(engine: sa.Engine) -> None:
+    writer = BatchWriter(engine)
+
+    write(engine, RowBatch(steps=[started(step(1))]), writer)
+    write(engine, RowBatch(steps=[step(1)]), writer)
+
+    assert (session(engine)["query_count"], session(engine)["repeat_count"]) == (1, 1)
+
+
+def test_a_statement_that_begins_late_in_a_long_trace_is_still_found_to_repeat() -> None:
+    counts = RepeatCounts(max_digests=3)
+    counts.add({("t", "often"): 9, ("t", "rare"): 1, ("t", "twice"): 2})
+
+    counts.add({("t", "late"): 4})
+    counts.add({("t", "late"): 4})
+
+    assert [counts.after("t", digest, 0) for digest in ("often", "rare", "twice", "late")] == [9, 0, 2, 8]
+
+
+def test_the_earliest_root_of_a_batch_names_the_session(engine: sa.Engine) -> None:
+    later, earlier = root(9, operation="POST /second", service="b"), root(1, trace=2, correlation_id="c-1", service="a")
+    later = later._replace(session_facts=replace(ROOT, root_operation="POST /second"))
+
+    write(engine, RowBatch(steps=[later, earlier]))
+
+    assert (session(engine)["root_operation"], session(engine)["service"]) == ("GET /cart", "a")
+
+
+def test_a_timed_out_session_that_goes_on_is_in_progress_again(engine: sa.Engine) -> None:
+    write(engine, RowBatch(steps=[step(5), step(5, trace=2)]))
+    execute(engine, "UPDATE debugging_workflow_session SET status = 'timeout', status_rank = 1")
+
+    write(engine, RowBatch(steps=[step(9), step(1, trace=2)]))
+
+    found = [(session(engine, name)["status"], session(engine, name)["status_rank"]) for name in ("c-1", "c-2")]
+    assert found == [("in_progress", 0), ("timeout", 1)]
+
+
 def test_an_exception_recorded_on_three_spans_is_one_error(engine: sa.Engine) -> None:
     copies = [error(1, timestamp=f"2026-09-21 14:13:20.00000{number}") for number in (3, 1, 2)]
 
@@ -175,8 +235,6 @@ def test_an_exception_recorded_on_three_spans_is_one_error(engine: sa.Engine) ->
 
 
 def test_an_explicit_status_wins_over_a_later_root_and_a_timeout_may_be_left(engine: sa.Engine) -> None:
-    from dataclasses import replace
-
     explicit = root(1)._replace(session_facts=replace(root(1).session_facts, status="failed", is_explicit=True))  # type: ignore[type-var]
     write(engine, RowBatch(steps=[step(7, trace=2)]))
     execute(engine, "UPDATE debugging_workflow_session SET status = 'timeout', status_rank = 1")
