@@ -85,6 +85,26 @@ def test_a_frozen_server_costs_the_host_nothing_and_loses_nothing(
         assert_balanced(pipeline)
 
 
+def test_a_fork_does_not_wait_for_a_frozen_server(server: MariaDBServer, url: str) -> None:
+    with pipeline_on(url, **FAST) as pipeline:
+        pipeline.put_span(make_span(span_id=1))
+        assert pipeline.flush(20)
+        server.freeze()
+        try:
+            pipeline.put_span(make_span(span_id=2))
+            pipeline.flush(0.2)  # by now the thread waits for the server
+            begin = time.monotonic()
+            pipeline.before_fork()
+            waited_s = time.monotonic() - begin
+            pipeline.after_fork_in_parent()
+        finally:
+            server.thaw()
+
+        assert waited_s < 0.2
+        assert pipeline.flush(30)
+        assert_balanced(pipeline)
+
+
 def test_a_server_that_is_frozen_before_the_first_connection_is_waited_for(server: MariaDBServer, url: str) -> None:
     """The handshake of a new connection is bounded by the read timeout alone (reliability page, finding 2)."""
     server.freeze()
