@@ -227,9 +227,9 @@ def test_the_time_grows_with_the_length_and_not_its_square(unit: str):
         sql = (unit * (length // len(unit) + 1))[:length]
         times = []
         for _ in range(3):
-            begin = time.perf_counter()
+            begin = time.process_time()
             describe_statement(sql, is_cut=True)
-            times.append(time.perf_counter() - begin)
+            times.append(time.process_time() - begin)
         return min(times)
 
     assert best_of_three(32_000) < 20 * best_of_three(4_000) + 0.01
