@@ -3,9 +3,10 @@
 Only rows that turned out to be new come here, so that a batch delivered twice counts once.
 """
 
+import json
 from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -46,6 +47,8 @@ class SessionDelta:
     metadata: str | None = None
     root_start_time: str | None = None
     """Of the root that `root_operation` is of. Not a column."""
+    told: list[tuple[str, str]] = field(default_factory=list)
+    """What steps say in `metadata`, each with the step's start. Not a column."""
 
     @property
     def duration_ms(self) -> float | None:
@@ -93,12 +96,25 @@ class SessionDelta:
         self.session_key = self.session_key or facts.session_key
         self.parent_correlation_id = self.parent_correlation_id or facts.parent_correlation_id
         self.service_release = self.service_release or facts.service_release
-        self.metadata = facts.metadata or self.metadata
+        if facts.metadata is not None:
+            self.told.append((row.start_time, facts.metadata))
+            self.metadata = facts.metadata if len(self.told) == 1 else _merged(self.told)
         if facts.status is not None:
             rank = EXPLICIT_STATUS_RANK if facts.is_explicit else STATUS_RANKS[facts.status]
             # The same rule as in the upsert: the higher rank wins, between equals `failed`.
             if (rank, facts.status) > (self.status_rank, self.status):
                 self.status, self.status_rank = facts.status, rank
+
+
+def _merged(told: Sequence[tuple[str, str]]) -> str:
+    """Return one JSON object with the members of all; of members of one name that of the latest step stays."""
+    content: dict[str, object] = {}
+    for _, text in sorted(told):
+        members = json.loads(text)
+        if not isinstance(members, dict):  # a value too large for its column is described instead
+            return text
+        content |= members
+    return json.dumps(content, separators=(",", ":"))
 
 
 @dataclass(slots=True)

@@ -113,7 +113,7 @@ def session_upsert_tail(dialect: UpsertDialect) -> str:
         "session_key": first_known("session_key"),
         "parent_correlation_id": first_known("parent_correlation_id"),
         "service_release": first_known("service_release"),
-        "metadata": last_known("metadata"),
+        "metadata": f"CASE WHEN {starts_earlier} THEN {first_known('metadata')} ELSE {last_known('metadata')} END",
         "trace_id": f"CASE WHEN {old('trace_id')} IS NULL OR ({new('trace_id')} IS NOT NULL AND {starts_earlier}) THEN {new('trace_id')} ELSE {old('trace_id')} END",
         "service": f"CASE WHEN {old('service')} = '' OR ({is_first_root}) THEN {new('service')} ELSE {old('service')} END",
         "root_operation": f"CASE WHEN {is_first_root} THEN {new('root_operation')} ELSE {old('root_operation')} END",

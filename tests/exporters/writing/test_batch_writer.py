@@ -1,5 +1,6 @@
 """What a batch leaves in the store, once and delivered again, on each dialect."""
 
+import json
 import threading
 import time
 from dataclasses import replace
@@ -11,7 +12,7 @@ import sqlalchemy as sa
 from e2edebug_exporters.batch_writer import BatchWriter, StoreUnavailable
 from e2edebug_exporters.error_classes import ErrorClass
 from e2edebug_exporters.ledger import WriteResult
-from e2edebug_exporters.rows import RowBatch
+from e2edebug_exporters.rows import RowBatch, SessionFacts, StepRow
 from e2edebug_exporters.summaries import RepeatCounts
 from e2edebug_schema.engine import create_store_engine
 from e2edebug_schema.tables import error_group, trace_step
@@ -211,6 +212,19 @@ def test_the_earliest_root_of_a_batch_names_the_session(engine: sa.Engine) -> No
     write(engine, RowBatch(steps=[later, earlier]))
 
     assert (session(engine)["root_operation"], session(engine)["service"]) == ("GET /cart", "a")
+
+
+def test_what_steps_say_of_their_session_is_merged_in_the_order_of_time(engine: sa.Engine) -> None:
+    def telling(number: int, metadata: str) -> StepRow:
+        return step(number, facts=SessionFacts(is_root=False, status=None, is_explicit=False, metadata=metadata))
+
+    batch = RowBatch(steps=[telling(9, '{"cart":2}'), telling(5, '{"cart":1,"plan":"ä"}')])
+    batch.steps[0] = batch.steps[0]._replace(span_id=f"{1:016x}")  # sorted before the earlier one
+
+    write(engine, batch)
+    write(engine, RowBatch(steps=[telling(2, '{"late":true}')]))
+
+    assert json.loads(session(engine)["metadata"]) == {"cart": 2, "plan": "ä"}
 
 
 def test_a_timed_out_session_that_goes_on_is_in_progress_again(engine: sa.Engine) -> None:
