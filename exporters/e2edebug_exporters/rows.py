@@ -28,6 +28,8 @@ class SessionFacts:
     service_release: str | None = None
     metadata: str | None = None
     """JSON object, or None."""
+    is_type_told: bool = False
+    """The workflow type comes from the application, not from a rule on method and route."""
 
 
 class StepRow(NamedTuple):

@@ -66,6 +66,7 @@ class SessionReader:
             ),
             service_release=release,
             metadata=self._metadata(facts),
+            is_type_told=bool(facts.get(names.WORKFLOW_TYPE)),
         )
 
     def _workflow_type(self, facts: Facts, *, is_root: bool) -> object:

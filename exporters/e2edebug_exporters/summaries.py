@@ -47,6 +47,8 @@ class SessionDelta:
     metadata: str | None = None
     root_start_time: str | None = None
     """Of the root that `root_operation` is of. Not a column."""
+    type_rank: tuple[bool, str] | None = None
+    """Of `workflow_type`, the lowest wins: not told by the application, start of the step. Not a column."""
     told: list[tuple[str, str]] = field(default_factory=list)
     """What steps say in `metadata`, each with the step's start. Not a column."""
 
@@ -89,8 +91,11 @@ class SessionDelta:
             self.root_start_time = row.start_time
             self.root_operation = facts.root_operation or ""
             self.service = row.service
-        if facts.workflow_type is not None and self.workflow_type == DEFAULT_WORKFLOW_TYPE:
-            self.workflow_type = facts.workflow_type
+        if facts.workflow_type is not None:
+            # What the application says goes before a rule; between equals the earliest step, whatever came in first.
+            type_rank = (not facts.is_type_told, row.start_time)
+            if self.type_rank is None or type_rank < self.type_rank:
+                self.workflow_type, self.type_rank = facts.workflow_type, type_rank
         self.user_id = self.user_id or facts.user_id
         self.user_label = self.user_label or facts.user_label
         self.session_key = self.session_key or facts.session_key

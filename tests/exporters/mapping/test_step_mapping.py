@@ -337,6 +337,7 @@ def test_an_explicit_outcome_wins_also_below_a_root(step_of: StepOf) -> None:
         status="failed",
         is_explicit=True,
         workflow_type="checkout",
+        is_type_told=True,
         service_release="1.4.2",
         metadata='{"cart":3}',
     )
@@ -360,6 +361,7 @@ def test_a_workflow_inside_another_is_the_root_of_its_own_session(step_of: StepO
         status="completed",
         is_explicit=True,
         workflow_type="payment",
+        is_type_told=True,
         parent_correlation_id="outer-1",
         root_operation="payment",
         service_release="1.4.2",

@@ -347,3 +347,17 @@ def test_without_tables_nothing_is_dropped(empty_store_url: str) -> None:
     engine.dispose()
     assert caught.value.error_class is ErrorClass.SCHEMA
     assert len(caught.value.remaining) == 32
+
+
+@pytest.mark.parametrize("root_first", [True, False])
+def test_the_type_that_the_application_tells_goes_before_a_rules(engine: sa.Engine, root_first: bool) -> None:
+    by_rule = replace(ROOT, workflow_type="browse")
+    told = SessionFacts(is_root=False, status=None, is_explicit=False, workflow_type="checkout", is_type_told=True)
+    # Span ids decide the order within a batch, and they are random.
+    rows = (
+        [step(1, facts=by_rule), step(2, facts=told)] if root_first else [step(1, facts=told), step(2, facts=by_rule)]
+    )
+
+    BatchWriter(engine).write(RowBatch(steps=rows), deadline=time.monotonic() + 10)
+
+    assert session(engine)["workflow_type"] == "checkout"
