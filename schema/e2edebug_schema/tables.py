@@ -287,6 +287,22 @@ alert = Table(
     **plain_table_options(),
 )
 
+# Whoever writes its name into the row first does the work that must be done once: retention, alert evaluation. No
+# GET_LOCK, which is a lock of one server and not of a Galera cluster.
+lease = Table(
+    "debugging_lease",
+    metadata,
+    _id(),
+    Column("name", name(100), nullable=False),
+    Column("holder", name(150), nullable=False, server_default=""),
+    Column("fence", BigInteger, nullable=False, server_default="0"),
+    Column("acquired_at", utc_time(), nullable=False),
+    Column("renewed_at", utc_time(), nullable=False),
+    Column("expires_at", utc_time(), nullable=False),
+    UniqueConstraint("name", name="uq_lease_name"),
+    **plain_table_options(),
+)
+
 PARTITIONED_TABLES: Final = (trace_step, performance_snapshot, error_log)
 
 

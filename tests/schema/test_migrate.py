@@ -21,7 +21,9 @@ from e2edebug_schema.schema_state import VERSION_TABLE
 from e2edebug_schema.store_errors import ForeignSchema, MigrationLocked, MigrationRefused, SchemaBehind
 from e2edebug_schema.tables import metadata
 
-HEAD = "0001"
+REVISIONS = migrate_module._revisions()
+HEAD = REVISIONS[-1]
+NEXT = f"{int(HEAD) + 1:04}"
 
 
 @pytest.fixture
@@ -48,7 +50,7 @@ def test_an_empty_database_gets_every_table(empty: sa.Engine) -> None:
 
     applied = migrate(empty)
 
-    assert (before, applied, check(empty)) == (SchemaState.ABSENT, (HEAD,), SchemaState.CURRENT)
+    assert (before, applied, check(empty)) == (SchemaState.ABSENT, REVISIONS, SchemaState.CURRENT)
     assert tables_of(empty) == {*metadata.tables, VERSION_TABLE}
 
 
@@ -74,7 +76,7 @@ def test_a_migration_that_was_interrupted_is_finished_by_the_next(empty: sa.Engi
 
     applied = migrate(empty)
 
-    assert (interrupted, applied, check(empty)) == (SchemaState.BEHIND, (HEAD,), SchemaState.CURRENT)
+    assert (interrupted, applied, check(empty)) == (SchemaState.BEHIND, REVISIONS, SchemaState.CURRENT)
 
 
 def test_tables_of_our_names_that_are_not_ours_are_left_alone(empty: sa.Engine) -> None:
@@ -205,7 +207,9 @@ def test_eight_processes_that_migrate_at_once_all_succeed_and_one_does_it(empty_
 
     outcomes = [process.communicate(timeout=90) for process in processes]
 
-    assert sorted(out.strip() for out, _ in outcomes) == ["0"] * 7 + ["1"], [error for _, error in outcomes]
+    assert sorted(out.strip() for out, _ in outcomes) == ["0"] * 7 + [str(len(REVISIONS))], [
+        error for _, error in outcomes
+    ]
 
 
 def test_threads_of_one_process_may_migrate_different_stores_at_once(tmp_path: Any) -> None:
@@ -214,7 +218,7 @@ def test_threads_of_one_process_may_migrate_different_stores_at_once(tmp_path: A
     with ThreadPoolExecutor(4) as pool:
         outcomes = list(pool.map(migrate, engines))
 
-    assert outcomes == [(HEAD,)] * 4
+    assert outcomes == [REVISIONS] * 4
     for engine in engines:
         engine.dispose()
 
@@ -312,7 +316,7 @@ def test_a_store_that_lacks_a_revision_gets_just_that_one(
 ) -> None:
     migrate(empty)
     shutil.copytree(migrate_module.MIGRATIONS, tmp_path / "migrations")
-    (tmp_path / "migrations" / "versions" / "0002_a_later_one.py").write_text(LATER_REVISION)
+    (tmp_path / "migrations" / "versions" / f"{NEXT}_a_later_one.py").write_text(LATER_REVISION)
     monkeypatch.setattr(migrate_module, "MIGRATIONS", tmp_path / "migrations")
     migrate_module._all_scripts.cache_clear()
     try:
@@ -322,15 +326,15 @@ def test_a_store_that_lacks_a_revision_gets_just_that_one(
     finally:
         migrate_module._all_scripts.cache_clear()
 
-    assert (before.state, applied) == (SchemaState.BEHIND, ("0002",))
-    assert (after.state, after.revision) == (SchemaState.CURRENT, "0002")
+    assert (before.state, applied) == (SchemaState.BEHIND, (NEXT,))
+    assert (after.state, after.revision) == (SchemaState.CURRENT, NEXT)
 
 
-LATER_REVISION = """
+LATER_REVISION = f"""
 '''A later one.'''
 import sqlalchemy as sa
 from alembic import op
-revision, down_revision = "0002", "0001"
+revision, down_revision = "{NEXT}", "{HEAD}"
 def upgrade():
     op.add_column("debugging_alert", sa.Column("a_later_one", sa.Integer))
 """
