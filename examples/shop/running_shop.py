@@ -28,6 +28,7 @@ class RunningShop:
     """A context in which the shop answers at `url`; its processes are gone when the context is left.
 
     environment: added to this process's own for everything that is started, so DATABASE_URL and E2EDEBUG_* go there.
+    stop_limit_s: what is not gone by then is killed; a gunicorn kills its workers after a third of it.
     One request to /api/health/ is sent by `start` itself.
     """
 
@@ -39,6 +40,7 @@ class RunningShop:
         server: Server = "gunicorn",
         workers: int = 2,
         threads: int = 4,
+        stop_limit_s: float = STOP_LIMIT_S,
     ) -> None:
         self.work_folder = work_folder
         self.log = work_folder / "shop.log"
@@ -46,6 +48,7 @@ class RunningShop:
         self._server = server
         self._workers = workers
         self._threads = threads
+        self._stop_limit_s = stop_limit_s
         self._environment = {**os.environ, "SHOP_WORK_FOLDER": str(work_folder), **environment}
         self._processes: list[subprocess.Popen[str]] = []
 
@@ -101,7 +104,7 @@ class RunningShop:
         politely = signal.SIGINT if self._server == "uvicorn" else signal.SIGTERM
         for process in reversed(self._processes):
             process.send_signal(politely)
-        deadline = time.monotonic() + STOP_LIMIT_S
+        deadline = time.monotonic() + self._stop_limit_s
         for process in reversed(self._processes):
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=max(0.1, deadline - time.monotonic()))
@@ -124,7 +127,7 @@ class RunningShop:
         options = ["--workers", str(self._workers), "--threads", str(self._threads), "--keep-alive", "30"]
         return [
             *(sys.executable, "-m", "gunicorn", "shop.wsgi", "--bind", f"fd://{listener}", "--chdir", str(HERE)),
-            *(*options, "--graceful-timeout", "5", "--log-level", "warning"),
+            *(*options, "--graceful-timeout", str(int(self._stop_limit_s / 3)), "--log-level", "warning"),
         ]
 
     def _run(self, command: list[str], output: int, inherited: int | None = None) -> subprocess.Popen[str]:

@@ -124,9 +124,10 @@ class Ledger:
 
     def refuse(self, count: int, reason: str) -> None:
         """*count* rows were handed over and lost at once for *reason*."""
-        with self.lock:
-            self._emitted += count
-            self._dropped[reason] += count
+        if count:
+            with self.lock:
+                self._emitted += count
+                self._dropped[reason] += count
 
     def retry(self) -> None:
         """A batch is sent once more."""

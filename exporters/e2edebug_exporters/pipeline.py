@@ -289,6 +289,9 @@ class Pipeline:
     def _work(self) -> None:
         while not self._is_abandoned and self._is_in_own_thread():
             self._wake.wait(self._idle_s())
+            # Looked at before the metrics are collected: a shutdown that begins while a batch is written gets a round of
+            # its own. Without it the durations of the last interval were lost (half of all that a short run counted).
+            is_last_round = self._stop_deadline is not None
             try:
                 with self._gate.working():
                     if not self._is_in_own_thread():
@@ -304,7 +307,7 @@ class Pipeline:
                 self._queue.settle()
                 self.ledger.note_error(f"{type(error).__name__}: {error}")
                 _report_internal("write a batch", error)
-            if self._stop_deadline is not None and (self._is_empty() or self._clock() >= self._stop_deadline):
+            if is_last_round and (self._is_empty() or self._is_time_over()):
                 return
 
     def _report_full_queue(self) -> None:
@@ -380,6 +383,9 @@ class Pipeline:
             if flush.up_to is not None and self._queue.is_settled_up_to(flush.up_to):
                 flush.done.set()
 
+    def _is_time_over(self) -> bool:
+        return self._stop_deadline is not None and self._clock() >= self._stop_deadline
+
     def _is_empty(self) -> bool:
         return not self._delivery.is_holding and len(self._queue) == 0
 
@@ -393,6 +399,7 @@ class Pipeline:
             self._is_closed = True
             self._is_abandoned = True
         self._queue.close()
+        self.ledger.refuse(self.span_metrics.close(), SHUTDOWN)
         if thread is None or not thread.is_alive():
             self._delivery.abandon(SHUTDOWN)
             self._store.close()

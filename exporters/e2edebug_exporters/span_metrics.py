@@ -146,6 +146,16 @@ class SpanMetrics:
             self.resource = span.resource
         return self._series.setdefault(key, _Series())
 
+    def close(self) -> int:
+        """Return how many series nobody will collect any more. Waits for nothing: a signal handler may call it."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._count_ended()
+            finally:
+                self._lock.release()
+        uncollected, self._series = len(self._series), {}
+        return uncollected
+
     def collect(self) -> MetricsData | None:
         """Return what was recorded since the last call, and begin again. None: nothing was."""
         with self._lock:

@@ -40,7 +40,7 @@ class CommandLine:
 
 
 def run_process(
-    *argv: str, cwd: Path, environ: Mapping[str, str] | None = None, timeout_s: float = 60
+    *argv: str, cwd: Path, environ: Mapping[str, str] | None = None, timeout_s: float = 180
 ) -> subprocess.CompletedProcess[str]:
     """Run `e2edebug` as users do, piped."""
     return subprocess.run(

@@ -128,7 +128,7 @@ def test_a_signal_reaches_the_program_itself(tmp_path: Path) -> None:
 
     os.kill(process.pid, signal.SIGTERM)
 
-    assert (pid, process.wait(30)) == (process.pid, 42)
+    assert (pid, process.wait(120)) == (process.pid, 42)
     process.stdout.close()
 
 
@@ -189,10 +189,10 @@ def test_gunicorn_and_its_workers_are_captured(tmp_path: Path) -> None:
         assert process.poll() is None
 
     # The port is open: a request waits in its queue until a worker has started.
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/users/", timeout=30) as response:
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/users/", timeout=90) as response:
         assert response.status == 200
     process.terminate()
-    process.communicate(timeout=30)
+    process.communicate(timeout=120)
 
     assert process.returncode == 0
     assert "GET" in operations(tmp_path, store_url)

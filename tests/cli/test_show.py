@@ -243,7 +243,7 @@ def test_ten_thousand_steps_are_shown_in_bounds(engine: sa.Engine, store_url: st
 
     outcome = e2edebug("show", "a-big-one", "--database", store_url)
 
-    assert time.perf_counter() - began < 10
+    assert time.perf_counter() - began < 30
     assert len(outcome.out.splitlines()) < 250
     assert "SELECT x FROM t7777 ✗" in outcome.out
     assert "9,801 steps not shown; all of them: e2edebug show a-big-one --all" in outcome.out
@@ -263,7 +263,7 @@ def test_a_pipe_that_closes_early_ends_the_command_quietly(engine: sa.Engine, st
     process.stdout.readline()
     process.stdout.close()
 
-    assert (process.stderr.read(), process.wait(30)) == (b"", 141)
+    assert (process.stderr.read(), process.wait(120)) == (b"", 141)
     process.stderr.close()
 
 

@@ -139,7 +139,7 @@ def test_a_real_terminal_gets_colours_hints_and_its_width(engine: sa.Engine, sto
     os.close(theirs)
     shown = read_to_end(ours)
 
-    assert process.wait(30) == 0
+    assert process.wait(120) == 0
     assert "\x1b[1;31mfailed" in shown
     assert "one of them: e2edebug show <id>" in shown
     assert max(cell_width(re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in shown.splitlines()) <= 80

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from end_to_end.shop_run import (
+    PATIENCE_S,
     PRODUCTS,
     REVIEWS,
     Recording,
@@ -37,12 +38,13 @@ def prepared_shop(
     if request.param == "sqlite":
         store_url = f"sqlite:///{folder / 'e2edebug.sqlite3'}"
         shutil.copy(request.getfixturevalue("sqlite_shop"), folder)
-        yield RunningShop(folder, environment_of_shop({"E2EDEBUG_DATABASE_URL": store_url})), store_url
+        environment = environment_of_shop({"E2EDEBUG_DATABASE_URL": store_url})
+        yield RunningShop(folder, environment, stop_limit_s=PATIENCE_S), store_url
         return
     server = request.getfixturevalue("mariadb_server")
     # The shop makes this database, and no setting names the store: it is found through Django's settings.
     url = server.url(f"shop_{secrets.token_hex(4)}")
-    shop = RunningShop(folder, environment_of_shop({"DATABASE_URL": url}))
+    shop = RunningShop(folder, environment_of_shop({"DATABASE_URL": url}), stop_limit_s=PATIENCE_S)
     shop.prepare("--products", str(PRODUCTS), "--reviews", str(REVIEWS))
     yield shop, url
     server.drop_database(url)

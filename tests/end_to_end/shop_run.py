@@ -21,8 +21,11 @@ from traffic import PASSWORD, Report, Shopper  # noqa: E402  # as above
 
 PRODUCTS = 300
 REVIEWS = 4000
+PATIENCE_S = 120.0
+"""How long a shop may take to end; gunicorn lets its workers have a third of it."""
 
 __all__ = [
+    "PATIENCE_S",
     "Recording",
     "Report",
     "RunningShop",
@@ -87,7 +90,8 @@ class Visitor(Shopper):
 def environment_of_shop(databases: dict[str, str]) -> dict[str, str]:
     """Return the shop's environment, in which nothing of the machine's own e2edebug settings is left."""
     ours = {name: "" for name in os.environ if name.startswith(("E2EDEBUG_", "OTEL_", "DATABASE_URL"))}
-    return {**ours, **databases, "PAYMENT_TIMEOUT_S": "0.5"}
+    # What the last second recorded is written at the exit: on a busy machine two seconds may be too short for that.
+    return {**ours, **databases, "PAYMENT_TIMEOUT_S": "0.5", "E2EDEBUG_EXIT_TIMEOUT_S": "30"}
 
 
 def send_by_hand(shop: RunningShop, report: Report) -> dict[str, Sent]:

@@ -5,13 +5,14 @@ from collections import Counter
 from pathlib import Path
 
 import sqlalchemy as sa
-from end_to_end.shop_run import PRODUCTS, RunningShop, environment_of_shop, traffic
+from end_to_end.shop_run import PATIENCE_S, PRODUCTS, RunningShop, environment_of_shop, traffic
 
 
 def test_requests_served_over_asgi_are_stored_like_the_others(tmp_path: Path, sqlite_shop: Path) -> None:
     store_url = f"sqlite:///{tmp_path / 'e2edebug.sqlite3'}"
     shutil.copy(sqlite_shop, tmp_path)
-    shop = RunningShop(tmp_path, environment_of_shop({"E2EDEBUG_DATABASE_URL": store_url}), server="uvicorn")
+    environment = environment_of_shop({"E2EDEBUG_DATABASE_URL": store_url})
+    shop = RunningShop(tmp_path, environment, server="uvicorn", stop_limit_s=PATIENCE_S)
     with shop:
         report = traffic.run(shop.url, seconds=10, requests=60, shoppers=3, seed=11, products=PRODUCTS)
 

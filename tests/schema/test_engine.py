@@ -107,7 +107,7 @@ def test_one_connection_is_all_that_an_engine_holds(fresh_engine: sa.Engine) -> 
     with fresh_engine.connect(), pytest.raises(sa.exc.TimeoutError):
         fresh_engine.connect()
 
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 def test_our_engine_can_be_told_from_the_hosts(fresh_engine: sa.Engine) -> None:
@@ -161,7 +161,7 @@ def test_a_server_that_never_answers_fails_within_the_read_timeout() -> None:
         with pytest.raises(sa.exc.OperationalError):
             engine.connect()
 
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 def test_timeouts_of_the_url_win(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,7 +227,7 @@ def test_processes_that_read_and_then_write_one_sqlite_file_never_find_it_locked
         connection.exec_driver_sql("INSERT INTO t VALUES (1, 0)")
 
     processes = [subprocess.Popen([sys.executable, "-c", _COUNT_UP, url]) for _ in range(4)]
-    codes = [process.wait(timeout=60) for process in processes]
+    codes = [process.wait(timeout=180) for process in processes]
 
     with engine.connect() as connection:
         assert (codes, connection.exec_driver_sql("SELECT v FROM t").scalar_one()) == ([0] * 4, 200)

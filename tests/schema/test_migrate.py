@@ -205,7 +205,7 @@ def test_eight_processes_that_migrate_at_once_all_succeed_and_one_does_it(empty_
         process.stdin.write("go\n")
         process.stdin.flush()
 
-    outcomes = [process.communicate(timeout=90) for process in processes]
+    outcomes = [process.communicate(timeout=240) for process in processes]
 
     assert sorted(out.strip() for out, _ in outcomes) == ["0"] * 7 + [str(len(REVISIONS))], [
         error for _, error in outcomes

@@ -85,7 +85,7 @@ class MariaDBServer:
         # A starting server deletes the temporary tables that it finds, those of others that start beside it too.
         return f"--tmpdir={self.folder / 'tmp'}"
 
-    def start(self, *, timeout_s: float = 30.0) -> None:
+    def start(self, *, timeout_s: float = 90.0) -> None:
         """Start the server on its data directory and return when it answers."""
         log = (self.folder / "server.log").open("ab")
         self._process = subprocess.Popen(
@@ -152,7 +152,7 @@ class MariaDBServer:
             self.thaw()
             self._process.terminate()
             try:
-                self._process.wait(timeout=20)
+                self._process.wait(timeout=60)
             except subprocess.TimeoutExpired:
                 self.kill()
 

@@ -130,5 +130,5 @@ class Site:
             },
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
         )

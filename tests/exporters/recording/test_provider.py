@@ -142,6 +142,6 @@ os.wait()
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system cannot fork")
 def test_a_forked_child_names_itself_in_its_spans() -> None:
-    run = subprocess.run([sys.executable, "-c", FORKING], capture_output=True, text=True, check=True, timeout=60)
+    run = subprocess.run([sys.executable, "-c", FORKING], capture_output=True, text=True, check=True, timeout=180)
 
     assert len(set(run.stdout.split())) == 2

@@ -1,5 +1,6 @@
 """Pipelines and SDK providers for tests, on a store given by URL."""
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -8,7 +9,9 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import TracerProvider
 
 from e2edebug.policy.config import load_config
+from e2edebug_exporters.configured_mapper import mapper_of
 from e2edebug_exporters.pipeline import Pipeline
+from e2edebug_exporters.row_mapper import RowMapper
 from e2edebug_exporters.span_processor import SpanPipelineProcessor
 
 NOWHERE = "mysql+pymysql://nobody@127.0.0.1:1/nothing"
@@ -26,6 +29,19 @@ def pipeline_on(url: str, **settings: Any) -> Iterator[Pipeline]:
         yield pipeline
     finally:
         pipeline.shutdown(0.1 if url == NOWHERE or pipeline.stats()["store_away"] else 10.0)
+
+
+class HeldMapper:
+    """Makes a pipeline's mapper and holds its thread there, in the middle of a batch, until it is let go."""
+
+    def __init__(self) -> None:
+        self.is_reached = threading.Event()
+        self.may_go_on = threading.Event()
+
+    def __call__(self) -> RowMapper:
+        self.is_reached.set()
+        assert self.may_go_on.wait(60)
+        return mapper_of(load_config({}, environ={}))
 
 
 def tracer_of(pipeline: Pipeline, **options: Any) -> Any:

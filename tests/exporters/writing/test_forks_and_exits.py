@@ -27,7 +27,7 @@ from e2edebug_exporters.span_processor import SpanPipelineProcessor
 from opentelemetry.sdk.trace import TracerProvider
 
 INTERVAL_S = float(os.environ.get("TEST_INTERVAL_S", "3600"))
-settings = {"flush_interval_s": INTERVAL_S, "exit_timeout_s": 20.0, "metric_interval_s": 3600.0}
+settings = {"flush_interval_s": INTERVAL_S, "exit_timeout_s": 60.0, "metric_interval_s": 3600.0}
 pipeline = Pipeline(os.environ["TEST_STORE_URL"], load_config(settings, environ={}))
 provider = TracerProvider()
 provider.add_span_processor(SpanPipelineProcessor(pipeline))
@@ -68,7 +68,7 @@ def run(body: str, url: str, folder: Path, **environment: str) -> "subprocess.Co
         env=environment_of(url) | environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
         cwd=folder,
     )
 
@@ -212,7 +212,7 @@ def gunicorn(url: str, folder: Path, *options: str) -> Iterator[tuple[subprocess
     log = (folder / "gunicorn.log").open("wb")
     process = subprocess.Popen(
         [
-            sys.executable, "-m", "gunicorn", "--workers", "2", "--bind", f"127.0.0.1:{port}", "--graceful-timeout", "20",
+            sys.executable, "-m", "gunicorn", "--workers", "2", "--bind", f"127.0.0.1:{port}", "--graceful-timeout", "90",
             "--no-control-socket", *options, "program:application",
         ],
         env=environment_of(url), cwd=folder, stdout=log, stderr=log,
@@ -225,7 +225,7 @@ def gunicorn(url: str, folder: Path, *options: str) -> Iterator[tuple[subprocess
         log.close()
 
 
-def get(port: int, *, within_s: float = 30.0) -> str:
+def get(port: int, *, within_s: float = 90.0) -> str:
     """Return the body of one request, once the server answers."""
     deadline = time.monotonic() + within_s
     while True:
@@ -248,7 +248,7 @@ def test_gunicorn_workers_write_when_the_server_is_terminated(
             get(port)
 
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(120)
 
     assert stored(engine) == {"request": 20}, (tmp_path / "gunicorn.log").read_text()
 
@@ -260,12 +260,12 @@ def test_gunicorn_workers_write_when_they_are_replaced(store_url: str, engine: s
     with gunicorn(store_url, tmp_path, "--preload", "--max-requests", "5") as (process, port):
         first = {get(port) for _ in range(12)}
         process.send_signal(signal.SIGHUP)
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + 90
         requests = 12
         while get(port) in first and time.monotonic() < deadline:
             requests += 1
         process.send_signal(signal.SIGTERM)
-        process.wait(30)
+        process.wait(120)
 
     assert stored(engine) == {"request": requests + 1}, (tmp_path / "gunicorn.log").read_text()
 
@@ -297,7 +297,7 @@ def test_celery_pool_children_write_at_their_end(store_url: str, engine: sa.Engi
     program(CELERY, tmp_path)
     environment = environment_of(store_url) | {"TEST_BROKER_FOLDER": str(tmp_path)}
     sender = "from program import *\nfor number in range(12): work.delay(number)\n"
-    subprocess.run([sys.executable, "-c", sender], env=environment, cwd=tmp_path, check=True, timeout=60)
+    subprocess.run([sys.executable, "-c", sender], env=environment, cwd=tmp_path, check=True, timeout=180)
     with (tmp_path / "celery.log").open("wb") as log:
         worker = subprocess.Popen(
             [
@@ -309,7 +309,7 @@ def test_celery_pool_children_write_at_their_end(store_url: str, engine: sa.Engi
         try:
             wait_for_lines(tmp_path / "done", 12)
             worker.send_signal(signal.SIGTERM)
-            worker.wait(40)
+            worker.wait(120)
         finally:
             worker.kill()
             worker.wait()
@@ -317,7 +317,7 @@ def test_celery_pool_children_write_at_their_end(store_url: str, engine: sa.Engi
     assert stored(engine)["task"] == 12, (tmp_path / "celery.log").read_text()
 
 
-def wait_for_lines(path: Path, lines: int, *, within_s: float = 40.0) -> None:
+def wait_for_lines(path: Path, lines: int, *, within_s: float = 120.0) -> None:
     deadline = time.monotonic() + within_s
     while not path.exists() or len(path.read_text().splitlines()) < lines:
         assert time.monotonic() < deadline, "the worker did not do its tasks"

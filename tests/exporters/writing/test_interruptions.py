@@ -34,7 +34,7 @@ def run(body: str, url: str) -> None:
         env=environment | {"TEST_STORE_URL": url},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=180,
     )
     assert finished.returncode == 0, finished.stderr
 

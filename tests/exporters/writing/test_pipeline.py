@@ -15,14 +15,16 @@ from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from support.spans import exception_event, make_span
 
 from e2edebug.policy import attributes as names
+from e2edebug.policy.config import load_config
 from e2edebug.policy.correlation_id import CONTEXT_KEY
 from e2edebug_exporters.bounded_queue import Kind
 from e2edebug_exporters.log_processor import LogPipelineProcessor
 from e2edebug_exporters.metric_reader import PipelineMetricReader
+from e2edebug_exporters.pipeline import Pipeline
 from e2edebug_exporters.row_mapper import RowMapper
 from e2edebug_exporters.span_processor import SpanPipelineProcessor
 
-from .pipelines import NOWHERE, RESOURCE, assert_balanced, pipeline_on, tracer_of
+from .pipelines import NOWHERE, RESOURCE, HeldMapper, assert_balanced, pipeline_on, tracer_of
 from .rows_by_hand import count, session
 
 
@@ -192,7 +194,7 @@ def test_a_thread_that_died_is_replaced_by_the_next_put(store_url: str, engine: 
         first = pipeline._thread
         assert first is not None
         pipeline._is_abandoned = True
-        first.join(10)
+        first.join(60)
         pipeline._is_abandoned = False
 
         pipeline.put_span(make_span(span_id=2))
@@ -212,11 +214,47 @@ def test_what_a_shutdown_leaves_is_dropped_and_counted() -> None:
         pipeline.put_span(make_span(span_id=99))
 
         assert not is_all_written
-        assert time.monotonic() - begin < 3
+        assert time.monotonic() - begin < 20
         stats = pipeline.stats()
         assert (stats["queued"], stats["stored"]) == (0, 0)
         assert stats["dropped"]["shutdown"] == stats["emitted"] >= 11
         assert not pipeline.flush(1) or stats["queued"] == 0
+
+
+def test_a_shutdown_in_the_middle_of_a_batch_still_stores_the_durations(store_url: str, engine: sa.Engine) -> None:
+    held = HeldMapper()
+    config = load_config({"flush_interval_s": 0.01, "metric_interval_s": 3600.0}, environ={})
+    pipeline = Pipeline(store_url, config, resource=RESOURCE, make_mapper=held)
+    tracer = tracer_of(pipeline)
+    for _ in range(5):
+        tracer.start_span("work", attributes={names.COMPONENT: "Cart", names.LAYER: "api"}).end()
+    assert held.is_reached.wait(30)
+    ending = threading.Thread(target=pipeline.shutdown, args=(30,))
+    ending.start()
+    while pipeline._stop_deadline is None:
+        time.sleep(0.001)
+
+    held.may_go_on.set()
+    ending.join()
+
+    assert count(engine, "debugging_trace_step") == 5
+    assert count(engine, "debugging_performance_snapshot", "component = 'Cart' AND count = 5") == 1
+    assert_balanced(pipeline)
+
+
+def test_durations_that_a_shutdown_leaves_uncollected_are_dropped_and_counted(store_url: str) -> None:
+    held = HeldMapper()
+    config = load_config({"flush_interval_s": 0.01, "metric_interval_s": 3600.0}, environ={})
+    pipeline = Pipeline(store_url, config, resource=RESOURCE, make_mapper=held)
+    tracer_of(pipeline).start_span("work", attributes={names.COMPONENT: "Cart", names.LAYER: "api"}).end()
+    assert held.is_reached.wait(30)
+
+    is_all_written = pipeline.shutdown(0.0)
+    held.may_go_on.set()
+
+    assert not is_all_written
+    assert pipeline.stats()["dropped"] == {"shutdown": 2}, "the span and its duration"
+    assert_balanced(pipeline)
 
 
 def test_a_second_shutdown_does_nothing(store_url: str, engine: sa.Engine) -> None:

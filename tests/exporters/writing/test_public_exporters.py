@@ -131,12 +131,13 @@ def test_the_sdk_makes_them_from_the_environment_and_they_survive_a_fork(
         "OTEL_LOGS_EXPORTER": "e2edebug",
         "OTEL_SERVICE_NAME": "shop",
         "E2EDEBUG_DATABASE_URL": store_url,
+        "E2EDEBUG_EXIT_TIMEOUT_S": "30",
     }
     (tmp_path / "program.py").write_text(PROGRAM)
 
     finished = subprocess.run(
         [str(Path(sys.executable).parent / "opentelemetry-instrument"), sys.executable, "program.py"],
-        env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60,
+        env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=180,
     )  # fmt: skip
 
     assert finished.returncode == 0, finished.stderr

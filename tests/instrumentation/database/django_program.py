@@ -285,12 +285,12 @@ def connection_of_another_thread_made_before(recording: Recording) -> dict[str, 
     def work() -> None:
         users().count()
         is_connected.set()
-        may_query.wait(10)
+        may_query.wait(60)
         users().count()
 
     thread = threading.Thread(target=work)
     thread.start()
-    is_connected.wait(10)
+    is_connected.wait(60)
     users().count()
     DjangoDatabaseInstrumentor().instrument()
     recording.take()

@@ -159,7 +159,7 @@ class GeneratedProject:
             env=self._environment(),
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=180,
             check=False,
         )
         assert done.returncode == 0, done.stderr
@@ -187,7 +187,7 @@ class GeneratedProject:
         finally:
             # The whole group: runserver's reloader does not take its child along.
             os.killpg(process.pid, signal.SIGTERM)
-            process.wait(timeout=20)
+            process.wait(timeout=60)
 
     def spans(self) -> list[dict[str, Any]]:
         """The spans that ended so far."""
@@ -195,7 +195,7 @@ class GeneratedProject:
 
     def wait_for_spans(self, count: int) -> list[dict[str, Any]]:
         """The spans once there are *count* of them; they end a moment after their response."""
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 60
         while len(spans := self.spans()) < count:
             assert time.monotonic() < deadline, spans
             time.sleep(0.01)
@@ -227,14 +227,14 @@ class Server:
         """Status, headers and body of an answer, be it an error."""
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", headers=dict(headers or {}))
         try:
-            with urllib.request.urlopen(request, timeout=20) as response:
+            with urllib.request.urlopen(request, timeout=60) as response:
                 return response.status, response.headers, response.read()
         except urllib.error.HTTPError as error:
             return error.code, error.headers, error.read()
 
 
 def _wait_for_port(port: int, process: "subprocess.Popen[bytes]", log: Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 90
     while True:
         assert process.poll() is None, log.read_text()
         with socket.socket() as probe:
