@@ -20,7 +20,7 @@ from e2edebug_exporters.rows import ErrorRow, RowBatch, SnapshotRow, StepRow
 from e2edebug_exporters.statements.mysql import MySQLWriteStatements
 from e2edebug_exporters.statements.protocol import PacketTooLargeError, StepKey, WriteStatements
 from e2edebug_exporters.statements.sqlite import SQLiteWriteStatements
-from e2edebug_exporters.summaries import RepeatCounts, group_deltas, session_deltas, statement_counts
+from e2edebug_exporters.summaries import RepeatCounts, group_deltas, regressions, session_deltas, statement_counts
 
 MAX_TRIES: Final = 5
 MAX_APPEARANCES: Final = 20
@@ -227,7 +227,10 @@ class BatchWriter:
         if sessions := session_deltas(plan.new, plan.finished, plan.errors, self._repeats):
             statements.upsert_sessions(connection, sessions)
         if groups := group_deltas(plan.errors):
+            noted = regressions(groups, statements.resolutions(connection, groups))
             statements.upsert_groups(connection, groups)
+            if noted:
+                statements.insert_regressions(connection, noted)
         return WriteResult(
             stored=taken + stored_snapshots + len(self._starts_of(plan.new)),
             already_there=(

@@ -8,8 +8,9 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Final, NamedTuple
 
+from e2edebug.policy.release_order import is_later_release
 from e2edebug_exporters.rows import ErrorRow, SessionFacts, StepRow
 from e2edebug_schema.tables import EXPLICIT_STATUS_RANK, STATUS_RANKS, text_limits, workflow_session
 
@@ -137,14 +138,63 @@ class GroupDelta:
     first_release: str | None
     last_release: str | None
     occurrences: int = 0
+    status: str = "unresolved"
+    """`regressed` where a resolved group errs in a later release; what the store has wins otherwise."""
+    seen: set[tuple[str, str | None]] = field(default_factory=set)
+    """When it happened in which release. Not a column."""
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """The unique key."""
+        return (self.fingerprint, self.fingerprint_version)
 
     def add(self, row: ErrorRow) -> None:
         """Count one new error."""
         self.occurrences += 1
+        self.seen.add((row.timestamp, row.service_release))
         if row.timestamp < self.first_seen:
             self.first_seen, self.first_release = row.timestamp, row.service_release
         if row.timestamp > self.last_seen:
             self.last_seen, self.last_release = row.timestamp, row.service_release
+
+
+class Resolution(NamedTuple):
+    """When somebody resolved an error group, and the latest release that had its error by then."""
+
+    resolved_at: str
+    service_release: str | None
+
+
+class Regression(NamedTuple):
+    """A resolved group erred again. The columns of debugging_error_group_change that the writer fills."""
+
+    fingerprint: str
+    fingerprint_version: int
+    changed_at: str
+    old_status: str
+    new_status: str
+    service_release: str | None
+
+
+def regressions(deltas: Sequence[GroupDelta], resolved: Mapping[tuple[str, int], Resolution]) -> list[Regression]:
+    """Mark the deltas of *resolved* groups that erred after it in a later release, and return what to note of each.
+
+    An old release that still runs goes on failing as before: that is no regression.
+    """
+    found = []
+    for delta in deltas:
+        resolution = resolved.get(delta.key)
+        if resolution is None:
+            continue
+        again = sorted(
+            (timestamp, release or "")
+            for timestamp, release in delta.seen
+            if timestamp > resolution.resolved_at and is_later_release(release, than=resolution.service_release)
+        )
+        if again:
+            delta.status = "regressed"
+            found.append(Regression(*delta.key, again[0][0], "resolved", delta.status, again[0][1] or None))
+    return found
 
 
 class RepeatCounts:

@@ -382,6 +382,8 @@ def test_the_sql_for_servers_holds_nothing_that_cannot_be_run_again(dialect_name
     statements = [part.split("\n\n")[-1].strip() for part in migration_sql(dialect_name).split(";\n")]
 
     again = ("CREATE TABLE IF NOT EXISTS ", "INSERT IGNORE ", "DELETE FROM ")
+    # MySQL has no CREATE INDEX IF NOT EXISTS: the server is asked, and what it is to run follows from its answer.
+    again += ("SET @e2edebug_ddl = (SELECT IF(COUNT(*) = 0, ", "PREPARE ", "EXECUTE ", "DEALLOCATE PREPARE ")
     assert [statement for statement in statements if statement and not statement.startswith(again)] == []
 
 

@@ -16,12 +16,16 @@ from e2edebug_exporters.rows import ERROR_COLUMNS, SNAPSHOT_COLUMNS, STEP_COLUMN
 from e2edebug_exporters.statements.literals import LiteralCache, NotFiniteError, are_harmless, literal, text
 from e2edebug_exporters.statements.protocol import PacketTooLargeError, StepKey
 from e2edebug_exporters.statements.upserts import (
+    CHANGE_COLUMNS,
+    CHANGE_KEY,
+    CHANGE_TABLE,
     ERROR_TABLE,
     EVENT_KEY,
     GROUP_COLUMNS,
     GROUP_TABLE,
     MARIADB,
     MYSQL,
+    RESOLUTIONS,
     SESSION_COLUMNS,
     SESSION_TABLE,
     SNAPSHOT_TABLE,
@@ -33,7 +37,7 @@ from e2edebug_exporters.statements.upserts import (
     session_upsert_tail,
     step_finish_tail,
 )
-from e2edebug_exporters.summaries import GroupDelta, SessionDelta
+from e2edebug_exporters.summaries import GroupDelta, Regression, Resolution, SessionDelta
 from e2edebug_schema.engine import read_max_allowed_packet
 
 STATEMENT_BYTES: Final = 1 << 20
@@ -63,6 +67,10 @@ class MySQLWriteStatements:
         )
         self._upsert_sessions = session_statement_frame(dialect)
         self._upsert_groups = group_statement_frame(dialect)
+        self._insert_regressions = (
+            _insert(CHANGE_TABLE, CHANGE_COLUMNS),
+            insert_unless_there_tail(dialect, CHANGE_TABLE, CHANGE_KEY),
+        )
 
     def prepare(self, connection: Connection) -> None:
         """Read max_allowed_packet: each statement stays below half of it."""
@@ -115,6 +123,18 @@ class MySQLWriteStatements:
         """Add what new steps and errors say to their sessions."""
         values = (_values(_session_fields(delta)) for delta in deltas)
         self._execute(connection, self._upsert_sessions, values)
+
+    def resolutions(self, connection: Connection, deltas: Sequence[GroupDelta]) -> Mapping[tuple[str, int], Resolution]:
+        """Return when the resolved ones among these groups were resolved, by fingerprint and its version."""
+        wanted = ", ".join(sorted({text(delta.fingerprint) for delta in deltas}))
+        return {
+            (fingerprint, version): Resolution(f"{resolved_at:%Y-%m-%d %H:%M:%S.%f}", release)
+            for fingerprint, version, resolved_at, release in connection.exec_driver_sql(RESOLUTIONS.format(wanted))
+        }
+
+    def insert_regressions(self, connection: Connection, regressions: Sequence[Regression]) -> None:
+        """Note that resolved groups erred again; what is noted already stays."""
+        self._execute(connection, self._insert_regressions, (_values(row) for row in regressions))
 
     def upsert_groups(self, connection: Connection, deltas: Sequence[GroupDelta]) -> None:
         """Add new occurrences to their error groups."""

@@ -6,7 +6,7 @@ from typing import Protocol
 from sqlalchemy import Connection
 
 from e2edebug_exporters.rows import ErrorRow, SnapshotRow, StepRow
-from e2edebug_exporters.summaries import GroupDelta, SessionDelta
+from e2edebug_exporters.summaries import GroupDelta, Regression, Resolution, SessionDelta
 
 StepKey = tuple[str, str, str]
 
@@ -43,6 +43,12 @@ class WriteStatements(Protocol):
 
     def upsert_sessions(self, connection: Connection, deltas: Sequence[SessionDelta]) -> None:
         """Add what new steps and errors say to their sessions."""
+
+    def resolutions(self, connection: Connection, deltas: Sequence[GroupDelta]) -> Mapping[tuple[str, int], Resolution]:
+        """Return when the resolved ones among these groups were resolved, by fingerprint and its version."""
+
+    def insert_regressions(self, connection: Connection, regressions: Sequence[Regression]) -> None:
+        """Note that resolved groups erred again; what is noted already stays."""
 
     def upsert_groups(self, connection: Connection, deltas: Sequence[GroupDelta]) -> None:
         """Add new occurrences to their error groups."""

@@ -11,10 +11,14 @@ from sqlalchemy import Connection
 from e2edebug_exporters.rows import ERROR_COLUMNS, SNAPSHOT_COLUMNS, STEP_COLUMNS, ErrorRow, SnapshotRow, StepRow
 from e2edebug_exporters.statements.protocol import StepKey
 from e2edebug_exporters.statements.upserts import (
+    CHANGE_COLUMNS,
+    CHANGE_KEY,
+    CHANGE_TABLE,
     ERROR_TABLE,
     EVENT_KEY,
     GROUP_COLUMNS,
     GROUP_TABLE,
+    RESOLUTIONS,
     SESSION_COLUMNS,
     SESSION_TABLE,
     SNAPSHOT_TABLE,
@@ -26,7 +30,7 @@ from e2edebug_exporters.statements.upserts import (
     session_upsert_tail,
     step_finish_tail,
 )
-from e2edebug_exporters.summaries import GroupDelta, SessionDelta
+from e2edebug_exporters.summaries import GroupDelta, Regression, Resolution, SessionDelta
 
 _SAME_EXCEPTION: Final = timedelta(days=1)
 _PARAMETERS_AT_ONCE: Final = 500
@@ -50,6 +54,9 @@ class SQLiteWriteStatements:
         )
         self._upsert_sessions = _insert(SESSION_TABLE, SESSION_COLUMNS, session_upsert_tail(SQLITE))
         self._upsert_groups = _insert(GROUP_TABLE, GROUP_COLUMNS, group_upsert_tail(SQLITE))
+        self._insert_regressions = _insert(
+            CHANGE_TABLE, CHANGE_COLUMNS, insert_unless_there_tail(SQLITE, CHANGE_TABLE, CHANGE_KEY)
+        )
 
     def prepare(self, connection: Connection) -> None:
         """Nothing to read: values travel beside the statement."""
@@ -101,6 +108,18 @@ class SQLiteWriteStatements:
     def upsert_sessions(self, connection: Connection, deltas: Sequence[SessionDelta]) -> None:
         """Add what new steps and errors say to their sessions."""
         _execute_many(connection, self._upsert_sessions, [_session_fields(delta) for delta in deltas])
+
+    def resolutions(self, connection: Connection, deltas: Sequence[GroupDelta]) -> Mapping[tuple[str, int], Resolution]:
+        """Return when the resolved ones among these groups were resolved, by fingerprint and its version."""
+        found: dict[tuple[str, int], Resolution] = {}
+        for part in _parts(sorted({delta.fingerprint for delta in deltas})):
+            result = connection.exec_driver_sql(RESOLUTIONS.format(_placeholders(part)), tuple(part))
+            found.update({(one, version): Resolution(at, release) for one, version, at, release in result})
+        return found
+
+    def insert_regressions(self, connection: Connection, regressions: Sequence[Regression]) -> None:
+        """Note that resolved groups erred again; what is noted already stays."""
+        _execute_many(connection, self._insert_regressions, [tuple(row) for row in regressions])
 
     def upsert_groups(self, connection: Connection, deltas: Sequence[GroupDelta]) -> None:
         """Add new occurrences to their error groups."""

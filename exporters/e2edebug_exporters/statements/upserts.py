@@ -29,8 +29,30 @@ SESSION_COLUMNS: Final = (
 )  # fmt: skip
 GROUP_COLUMNS: Final = (
     "fingerprint", "fingerprint_version", "title", "error_type", "layer", "component", "first_seen", "last_seen",
-    "first_release", "last_release", "occurrences",
+    "first_release", "last_release", "occurrences", "status",
 )  # fmt: skip
+CHANGE_TABLE: Final = "debugging_error_group_change"
+CHANGE_KEY: Final = ("fingerprint", "fingerprint_version", "changed_at", "new_status")
+CHANGE_COLUMNS: Final = (
+    "fingerprint", "fingerprint_version", "changed_at", "old_status", "new_status", "service_release",
+)  # fmt: skip
+
+RESOLUTIONS: Final = f"""
+    SELECT g.fingerprint, g.fingerprint_version, COALESCE(MAX(c.changed_at), g.last_seen),
+           COALESCE((SELECT s.service_release FROM {CHANGE_TABLE} AS s
+                     WHERE s.fingerprint = g.fingerprint AND s.fingerprint_version = g.fingerprint_version
+                       AND s.new_status = 'resolved' ORDER BY s.changed_at DESC LIMIT 1),
+                    CASE WHEN MAX(c.id) IS NULL THEN g.last_release END)
+    FROM {GROUP_TABLE} AS g
+    LEFT JOIN {CHANGE_TABLE} AS c ON c.fingerprint = g.fingerprint
+      AND c.fingerprint_version = g.fingerprint_version AND c.new_status = 'resolved'
+    WHERE g.status = 'resolved' AND g.fingerprint IN ({{}})
+    GROUP BY g.fingerprint, g.fingerprint_version, g.last_seen, g.last_release
+"""  # noqa: S608 # names of ours
+"""When each resolved group among some was resolved, and in which release: a look-up of unique keys.
+
+A group that was resolved by hand, with an UPDATE, has no change: its last occurrence stands in.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +164,7 @@ def session_upsert_tail(dialect: UpsertDialect) -> str:
 
 
 def group_upsert_tail(dialect: UpsertDialect) -> str:
-    """Return what follows the VALUES of an insert into the error groups. A resolved group that errs again regressed."""
+    """Return what follows the VALUES of an insert into the error groups."""
 
     def old(column: str) -> str:
         return f"{GROUP_TABLE}.{column}"
@@ -156,7 +178,7 @@ def group_upsert_tail(dialect: UpsertDialect) -> str:
         "first_release": f"CASE WHEN {new('first_seen')} < {old('first_seen')} THEN {new('first_release')} ELSE {old('first_release')} END",
         "first_seen": f"{dialect.least}({old('first_seen')}, {new('first_seen')})",
         "last_release": f"CASE WHEN {is_later} THEN {new('last_release')} ELSE {old('last_release')} END",
-        "status": f"CASE WHEN {old('status')} = 'resolved' AND {is_later} THEN 'regressed' ELSE {old('status')} END",
+        "status": f"CASE WHEN {old('status')} = 'resolved' AND {new('status')} = 'regressed' THEN 'regressed' ELSE {old('status')} END",
         "last_seen": f"{dialect.greatest}({old('last_seen')}, {new('last_seen')})",
         "occurrences": f"{old('occurrences')} + {new('occurrences')}",
     }

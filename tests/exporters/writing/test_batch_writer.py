@@ -268,10 +268,64 @@ def test_a_resolved_group_that_errs_again_regresses_and_an_ignored_one_stays(eng
         "UPDATE debugging_error_group SET status = 'ignored' WHERE fingerprint LIKE 'e%'",
     )
 
-    write(engine, RowBatch(errors=[error(3), error(4, service_release="1.5.0", **others)]))
+    write(
+        engine, RowBatch(errors=[error(number, service_release="1.5.0", **of) for number, of in ((3, {}), (4, others))])
+    )
 
     assert count(engine, "debugging_error_group", "fingerprint LIKE 'f%' AND status = 'regressed'") == 1
     assert count(engine, "debugging_error_group", "status = 'ignored' AND last_release = '1.5.0'") == 1
+
+
+def resolve(engine: sa.Engine, *, at: str, release: str | None) -> None:
+    shown = "NULL" if release is None else f"'{release}'"
+    execute(
+        engine,
+        "UPDATE debugging_error_group SET status = 'resolved'",
+        "INSERT INTO debugging_error_group_change (fingerprint, changed_at, old_status, new_status, service_release) "
+        f"VALUES ('{'f' * 32}', '{at}', 'unresolved', 'resolved', {shown})",
+    )
+
+
+RESOLVED_AT = "2026-09-21 14:13:30.000000"
+LATER, EARLIER = "2026-09-21 14:13:40.000000", "2026-09-21 14:13:25.000000"
+
+
+@pytest.mark.parametrize(
+    ("resolved_in", "seen_at", "seen_in", "status"),
+    [
+        ("1.9.0", LATER, "1.10.0", "regressed"),
+        ("1.9.0", LATER, "1.9.0", "resolved"),
+        ("1.9.0", LATER, "1.8.7", "resolved"),
+        ("1.9.0", EARLIER, "1.10.0", "resolved"),
+        ("1.9.0", LATER, None, "regressed"),
+        (None, LATER, "1.9.0", "regressed"),
+        ("3f2a8c1", LATER, "91bc04d", "regressed"),
+    ],
+)
+def test_a_resolved_group_regresses_when_it_errs_afterwards_in_a_later_release(
+    engine: sa.Engine, resolved_in: str | None, seen_at: str, seen_in: str | None, status: str
+) -> None:
+    """An old release that still runs goes on failing, and an error that arrives late happened before."""
+    write(engine, RowBatch(errors=[error(1)]))
+    resolve(engine, at=RESOLVED_AT, release=resolved_in)
+
+    write(engine, RowBatch(errors=[error(2, timestamp=seen_at, service_release=seen_in)]))
+
+    assert count(engine, "debugging_error_group", f"status = '{status}'") == 1
+    noted = f"new_status = 'regressed' AND changed_at = '{seen_at}'"
+    assert count(engine, "debugging_error_group_change", noted) == (status == "regressed")
+
+
+def test_a_regression_is_noted_once_with_its_release_however_often_it_is_delivered(engine: sa.Engine) -> None:
+    write(engine, RowBatch(errors=[error(1)]))
+    resolve(engine, at=RESOLVED_AT, release="1.9.0")
+    batch = RowBatch(errors=[error(2, timestamp=LATER, service_release="2.0.0"), error(3, service_release="1.9.0")])
+
+    write(engine, batch)
+    write(engine, batch)
+
+    assert count(engine, "debugging_error_group_change", "service_release = '2.0.0' AND old_status = 'resolved'") == 1
+    assert count(engine, "debugging_error_group_change") == 2
 
 
 def test_one_bad_row_of_200_is_dropped_alone(engine: sa.Engine) -> None:

@@ -59,7 +59,7 @@ def test_the_whole_group_upsert_on_mysql_8() -> None:
         "last_release = CASE WHEN new.last_seen > debugging_error_group.last_seen THEN new.last_release "
         "ELSE debugging_error_group.last_release END, "
         "status = CASE WHEN debugging_error_group.status = 'resolved' "
-        "AND new.last_seen > debugging_error_group.last_seen THEN 'regressed' ELSE debugging_error_group.status END, "
+        "AND new.status = 'regressed' THEN 'regressed' ELSE debugging_error_group.status END, "
         "last_seen = GREATEST(debugging_error_group.last_seen, new.last_seen), "
         "occurrences = debugging_error_group.occurrences + new.occurrences"
     )
