@@ -126,7 +126,9 @@ class WorkflowDecorator(_Block[WorkflowSession]):
         metadata = self._metadata
 
         def begin(name: str) -> _Run:
-            return _WorkflowRun(start_workflow(workflow_type or name, metadata=metadata, is_current=False))
+            return _WorkflowRun(
+                start_workflow(workflow_type or name, metadata=metadata, is_pending=True, is_current=False)
+            )
 
         traced: F = _wrapped(function, lambda plain_function: functools.partial(begin, plain_function.__name__))
         return traced

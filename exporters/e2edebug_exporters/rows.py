@@ -16,9 +16,10 @@ class SessionFacts:
     is_root: bool
     """No parent or a remote one, or a workflow inside another, which is the root of its own session."""
     status: str | None
-    """`completed` or `failed` of an ended root or an explicit workflow span; None says nothing."""
+    """`completed` or `failed` of an ended root or an explicit workflow span, `in_progress` of one that has just begun;
+    None says nothing."""
     is_explicit: bool
-    """The status was set by complete_workflow() or fail_workflow()."""
+    """The status was set by start_workflow(), complete_workflow() or fail_workflow()."""
     workflow_type: str | None = None
     user_id: str | None = None
     user_label: str | None = None

@@ -50,7 +50,9 @@ class SessionReader:
         limits = column_limits().session
         text = self._texts
         explicit = facts.get(names.WORKFLOW_STATUS)
-        is_explicit = explicit in ("completed", "failed")
+        if step_status == "started" and facts.get(names.WORKFLOW_TYPE):
+            explicit = "in_progress"
+        is_explicit = explicit in ("completed", "failed", "in_progress")
         status = str(explicit) if is_explicit else _status_of_root(step_status) if is_root else None
         return SessionFacts(
             is_root=is_root,

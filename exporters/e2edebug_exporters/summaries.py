@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 from e2edebug.policy.release_order import is_later_release
 from e2edebug_exporters.rows import ErrorRow, SessionFacts, StepRow
-from e2edebug_schema.tables import EXPLICIT_STATUS_RANK, STATUS_RANKS, text_limits, workflow_session
+from e2edebug_schema.tables import EXPLICIT_STATUS_RANK, OPEN_STATUS_RANK, STATUS_RANKS, text_limits, workflow_session
 
 DEFAULT_WORKFLOW_TYPE: Final = "api_call"
 _LIMITS: Final = text_limits(workflow_session)
@@ -106,10 +106,17 @@ class SessionDelta:
             self.told.append((row.start_time, facts.metadata))
             self.metadata = facts.metadata if len(self.told) == 1 else _merged(self.told)
         if facts.status is not None:
-            rank = EXPLICIT_STATUS_RANK if facts.is_explicit else STATUS_RANKS[facts.status]
+            rank = status_rank(facts.status, is_explicit=facts.is_explicit)
             # The same rule as in the upsert: the higher rank wins, between equals `failed`.
             if (rank, facts.status) > (self.status_rank, self.status):
                 self.status, self.status_rank = facts.status, rank
+
+
+def status_rank(status: str, *, is_explicit: bool) -> int:
+    """Return how much *status* counts against what a session has already."""
+    if not is_explicit:
+        return STATUS_RANKS[status]
+    return OPEN_STATUS_RANK if status == "in_progress" else EXPLICIT_STATUS_RANK
 
 
 def _merged(told: Sequence[tuple[str, str]]) -> str:

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import func, select, update
+from sqlalchemy import case, func, select, update
 
 from e2edebug_exporters.error_classes import short_text
 from e2edebug_exporters.store_connection import StoreConnection
-from e2edebug_schema.tables import STATUS_RANKS, workflow_session
+from e2edebug_schema.tables import OPEN_STATUS_RANK, STATUS_RANKS, workflow_session
 
 _LONGEST_INTERVAL_S: Final = 60.0
 _ROWS_AT_ONCE: Final = 500
@@ -67,6 +67,11 @@ class WorkflowTimeouts:
             marked = connection.execute(
                 update(table)
                 .where(table.c.id.in_(sorted(ids)), in_progress)
-                .values(status="timeout", status_rank=STATUS_RANKS["timeout"])
+                .values(
+                    status="timeout",
+                    status_rank=case(
+                        (table.c.status_rank == OPEN_STATUS_RANK, OPEN_STATUS_RANK), else_=STATUS_RANKS["timeout"]
+                    ),
+                )
             )
             return marked.rowcount

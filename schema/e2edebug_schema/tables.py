@@ -43,7 +43,9 @@ METRIC_KINDS: Final = ("histogram", "gauge", "sum", "point")
 
 STATUS_RANKS: Final = {"in_progress": 0, "timeout": 1, "completed": 2, "failed": 3}
 """What a workflow is by its spans; a session takes a status only from the same rank or a higher one."""
-EXPLICIT_STATUS_RANK: Final = 4
+OPEN_STATUS_RANK: Final = 4
+"""A workflow begun with start_workflow() or @workflow is `in_progress` until it is ended, whatever ends within it."""
+EXPLICIT_STATUS_RANK: Final = 5
 """complete_workflow() and fail_workflow() win over whatever the spans say."""
 
 metadata = MetaData()

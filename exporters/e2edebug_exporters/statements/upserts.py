@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from e2edebug_schema.tables import STATUS_RANKS
+from e2edebug_schema.tables import OPEN_STATUS_RANK, STATUS_RANKS
 
 SESSION_TABLE: Final = "debugging_workflow_session"
 GROUP_TABLE: Final = "debugging_error_group"
@@ -122,9 +122,12 @@ def session_upsert_tail(dialect: UpsertDialect) -> str:
 
     starts_earlier = f"{new('start_time')} < {old('start_time')}"
     is_first_root = f"{new('root_operation')} <> '' AND ({old('root_operation')} = '' OR {starts_earlier})"
-    # A session in `timeout` that goes on is in progress again; which is why its times are assigned after its status.
+    # A session in `timeout` that goes on is in progress again; which is why its times are assigned after its status. One
+    # that was begun explicitly keeps its rank meanwhile, so that the end of a request within it does not complete it.
     is_heard_of_again = (
-        f"{old('status_rank')} = {STATUS_RANKS['timeout']} AND {new('status_rank')} = {STATUS_RANKS['in_progress']}"
+        f"({old('status_rank')} = {STATUS_RANKS['timeout']} AND {new('status_rank')} = {STATUS_RANKS['in_progress']}"
+        f" OR {old('status_rank')} = {OPEN_STATUS_RANK} AND {old('status')} = 'timeout'"
+        f" AND {new('status_rank')} <= {OPEN_STATUS_RANK})"
         f" AND COALESCE({new('end_time')}, {new('start_time')}) > COALESCE({old('end_time')}, {old('start_time')})"
     )
     start, end = bound(dialect.least, "start_time"), bound(dialect.greatest, "end_time")
@@ -142,10 +145,10 @@ def session_upsert_tail(dialect: UpsertDialect) -> str:
         "status": (
             f"CASE WHEN {new('status_rank')} > {old('status_rank')}"
             f" OR ({new('status_rank')} = {old('status_rank')} AND {new('status')} > {old('status')})"
-            f" OR ({is_heard_of_again}) THEN {new('status')} ELSE {old('status')} END"
+            f" THEN {new('status')} WHEN {is_heard_of_again} THEN 'in_progress' ELSE {old('status')} END"
         ),
         "status_rank": (
-            f"CASE WHEN {is_heard_of_again} THEN {new('status_rank')}"
+            f"CASE WHEN {old('status_rank')} = {STATUS_RANKS['timeout']} AND {is_heard_of_again} THEN {new('status_rank')}"
             f" ELSE {dialect.greatest}({old('status_rank')}, {new('status_rank')}) END"
         ),
         "duration_ms": dialect.milliseconds_between.format(start=start, end=end),

@@ -343,6 +343,14 @@ def test_an_explicit_outcome_wins_also_below_a_root(step_of: StepOf) -> None:
     )
 
 
+def test_the_announcement_of_a_workflow_says_that_it_is_in_progress(step_of: StepOf) -> None:
+    attributes = {"e2edebug.workflow.type": "checkout", "e2edebug.pending": True}
+    facts = step_of(make_span(parent=9, attributes=attributes, end_unix_ns=None)).session_facts
+
+    assert facts is not None
+    assert (facts.status, facts.is_explicit) == ("in_progress", True)
+
+
 def test_a_workflow_inside_another_is_the_root_of_its_own_session(step_of: StepOf) -> None:
     span = make_span(
         "payment",

@@ -13,7 +13,9 @@ from e2edebug_exporters.batch_writer import BatchWriter, StoreUnavailable
 from e2edebug_exporters.error_classes import ErrorClass
 from e2edebug_exporters.ledger import WriteResult
 from e2edebug_exporters.rows import RowBatch, SessionFacts, StepRow
+from e2edebug_exporters.store_connection import StoreConnection
 from e2edebug_exporters.summaries import RepeatCounts
+from e2edebug_exporters.workflow_timeouts import WorkflowTimeouts
 from e2edebug_schema.engine import create_store_engine
 from e2edebug_schema.tables import error_group, trace_step
 
@@ -257,6 +259,54 @@ def test_an_explicit_status_wins_over_a_later_root_and_a_timeout_may_be_left(eng
     write(engine, RowBatch(steps=[root(2)]))
 
     assert (session(engine)["status"], session(engine, "c-2")["status"]) == ("failed", "completed")
+
+
+def begun(number: int = 0) -> StepRow:
+    """The announcement of start_workflow()."""
+    row = started(root(number))
+    return row._replace(session_facts=replace(row.session_facts, status="in_progress", is_explicit=True))  # type: ignore[type-var]
+
+
+def ended(number: int = 0, *, status: str = "completed") -> StepRow:
+    """The end of what start_workflow() began."""
+    row = root(number)
+    return row._replace(session_facts=replace(row.session_facts, status=status, is_explicit=True))  # type: ignore[type-var]
+
+
+def test_a_workflow_begun_explicitly_is_in_progress_until_its_end_whatever_ends_within_it(engine: sa.Engine) -> None:
+    """A request in another trace that continues it is a root too, and ends first."""
+    request = root(3, correlation_id="c-1", trace_id="b" * 32)
+    failed_request = root(4, correlation_id="c-1", trace_id="c" * 32, status="failed")
+    found = []
+    for rows in ([begun()], [request], [failed_request], [ended()]):
+        write(engine, RowBatch(steps=rows))
+        found.append(session(engine)["status"])
+
+    assert found == ["in_progress", "in_progress", "in_progress", "completed"]
+
+
+def test_the_order_of_arrival_does_not_change_the_status_of_an_explicit_workflow(engine: sa.Engine) -> None:
+    request = root(3, trace=2, correlation_id="c-1")
+    found = []
+    for rows in ([request], [begun()], [ended(status="failed")], [begun(5)._replace(trace_id="b" * 32)]):
+        write(engine, RowBatch(steps=rows))
+        found.append(session(engine)["status"])
+
+    assert found == ["completed", "in_progress", "failed", "failed"]
+
+
+def test_an_explicit_workflow_that_timed_out_and_goes_on_waits_for_its_end_again(engine: sa.Engine) -> None:
+    write(engine, RowBatch(steps=[begun()]))
+    sweeper = WorkflowTimeouts(StoreConnection(lambda: engine), timeout_s=60.0)
+    found = []
+
+    assert sweeper.sweep() == 1
+    found.append(session(engine)["status"])
+    for rows in ([root(3, correlation_id="c-1", trace_id="b" * 32)], [ended()]):
+        write(engine, RowBatch(steps=rows))
+        found.append(session(engine)["status"])
+
+    assert found == ["timeout", "in_progress", "completed"]
 
 
 def test_a_resolved_group_that_errs_again_regresses_and_an_ignored_one_stays(engine: sa.Engine) -> None:

@@ -12,8 +12,11 @@ import sqlalchemy as sa
 from opentelemetry import context as otel_context
 from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
+from opentelemetry.trace import SpanKind
 from support.spans import exception_event, make_span
 
+import e2edebug.workflow_tracer
+from e2edebug.decorators import workflow
 from e2edebug.policy import attributes as names
 from e2edebug.policy.config import load_config
 from e2edebug.policy.correlation_id import CONTEXT_KEY
@@ -255,6 +258,33 @@ def test_durations_that_a_shutdown_leaves_uncollected_are_dropped_and_counted(st
     assert not is_all_written
     assert pipeline.stats()["dropped"] == {"shutdown": 2}, "the span and its duration"
     assert_balanced(pipeline)
+
+
+def test_a_workflow_that_a_request_in_another_trace_continues_is_in_progress_until_its_end(
+    store_url: str, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pipeline_on(store_url) as pipeline:
+        monkeypatch.setattr(e2edebug.workflow_tracer, "_tracer", tracer_of(pipeline))
+        statuses = []
+
+        @workflow("checkout")
+        def checkout() -> None:
+            request = {names.CORRELATION_ID: str(otel_context.get_value(CONTEXT_KEY))}
+            pipeline.put_span(make_span("POST /pay", trace_id=77, kind=SpanKind.SERVER, attributes=request))
+            assert pipeline.flush(30)
+            statuses.append(only_status(engine))
+
+        token = otel_context.attach(otel_context.set_value(CONTEXT_KEY, "order-18"))
+        checkout()
+        otel_context.detach(token)
+        assert pipeline.flush(30)
+
+        assert [*statuses, only_status(engine)] == ["in_progress", "completed"]
+
+
+def only_status(engine: sa.Engine) -> str:
+    with engine.connect() as connection:
+        return str(connection.execute(sa.text("SELECT status FROM debugging_workflow_session")).scalar_one())
 
 
 def test_a_second_shutdown_does_nothing(store_url: str, engine: sa.Engine) -> None:
