@@ -9,7 +9,7 @@ ARGS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix test-mysql lint format clean
+.PHONY: help demo test test-matrix test-mysql lint format django-migration clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -41,6 +41,11 @@ lint: $(VENV)/.lint ## Formatting, rules, types, import directions
 format: $(VENV)/.lint ## Format the code and mend what ruff can mend
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+django-migration: $(VENV)/.lint ## Write the Django migration of a new table: NAME=what_is_new
+	$(BIN)/python tests/django_app/write_migration.py '$(NAME)'
+	$(BIN)/ruff format --quiet e2edebug/django/migrations
+	$(BIN)/ruff check --quiet --fix e2edebug/django/migrations
 
 clean: ## Remove what was installed and made here
 	rm -rf $(VENV) .nox .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/shop/.demo

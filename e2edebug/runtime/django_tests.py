@@ -5,6 +5,7 @@ stored from `setup_test_environment()` on, which Django's runner and pytest-djan
 `e2edebug.testing.capture()`.
 """
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,7 +18,7 @@ def watch(stop_storing: Callable[[], None]) -> None:
     """Call *stop_storing* when a test runner sets its environment up, or now if one has. To be called once."""
 
     def hook(utils: Any) -> None:
-        if hasattr(getattr(utils, "_TestState", None), "saved_data"):
+        if _is_set_up(utils):
             stop_storing()
         wrapt.wrap_function_wrapper(utils, "setup_test_environment", set_up)
 
@@ -26,3 +27,12 @@ def watch(stop_storing: Callable[[], None]) -> None:
         return wrapped(*arguments, **named)
 
     wrapt.register_post_import_hook(hook, _UTILS)
+
+
+def is_test_environment() -> bool:
+    """Whether a test runner has set its environment up in this process."""
+    return _is_set_up(sys.modules.get(_UTILS))
+
+
+def _is_set_up(utils: Any) -> bool:
+    return hasattr(getattr(utils, "_TestState", None), "saved_data")

@@ -20,6 +20,7 @@ __all__ = [
     "ConfigurationError",
     "Runtime",
     "adopt_django_settings",
+    "config_in_force",
     "current",
     "flush",
     "init",
@@ -98,14 +99,19 @@ def current() -> Runtime | None:
     return _runtime
 
 
+def config_in_force() -> Config:
+    """Return the settings that this process runs by, or would run by if it were initialised now."""
+    if _runtime is not None:
+        return _runtime.config
+    return load_config(django_settings=django_project.e2edebug_settings())
+
+
 def instrument() -> list[str]:
     """Switch every instrumentation on that is not disabled, and return their names. Idempotent.
 
     For a process whose OpenTelemetry SDK somebody else sets up; init() does it by itself.
     """
-    config = (
-        _runtime.config if _runtime is not None else load_config(django_settings=django_project.e2edebug_settings())
-    )
+    config = config_in_force()
     from e2edebug_instrumentation import registry
 
     return registry.instrument_all(config, disabled=config.disabled_instrumentations)

@@ -26,6 +26,8 @@ class StoreChoice:
     """For people: the database and what chose it, without the password."""
     is_embedded: bool
     """A SQLite file of our own, because nothing else was named."""
+    django_alias: str | None = None
+    """The alias of Django's DATABASES that it is, None when it is a database of its own."""
 
 
 def choose_store_url(config: Config, *, load_django: bool = False) -> StoreChoice:
@@ -44,7 +46,7 @@ def choose_store_url(config: Config, *, load_django: bool = False) -> StoreChoic
     if database is not None and _is_mysql(database):
         url = url_of_django_database(database)
         described = f"{mask_url(url)} (Django database {config.database_alias!r})"
-        return StoreChoice(url, described, is_embedded=False)
+        return StoreChoice(url, described, is_embedded=False, django_alias=config.database_alias)
     path = django_project.project_folder() / EMBEDDED_FILE
     return StoreChoice(f"sqlite:///{path}", f"{path} (no E2EDEBUG_DATABASE_URL is set)", is_embedded=True)
 

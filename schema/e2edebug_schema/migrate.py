@@ -26,7 +26,17 @@ from e2edebug_schema.read_limits import READ_ONLY_OPTION
 from e2edebug_schema.schema_state import VERSION_TABLE, SchemaState, SchemaStatus, read_status
 from e2edebug_schema.store_errors import ForeignSchema, SchemaBehind
 
-__all__ = ["SchemaState", "SchemaStatus", "check", "migrate", "migration_sql", "require_current", "status"]
+__all__ = [
+    "SchemaState",
+    "SchemaStatus",
+    "check",
+    "migrate",
+    "migration_sql",
+    "require_current",
+    "revision_statements",
+    "revisions",
+    "status",
+]
 
 MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
@@ -97,6 +107,37 @@ def migration_sql(dialect_name: str) -> str:
     return text.getvalue()
 
 
+def revisions() -> tuple[str, ...]:
+    """Return the names of all revisions that this version knows, oldest first."""
+    return _revisions()
+
+
+def revision_statements(revision: str, dialect_name: str) -> list[str]:
+    """Return the statements of one revision for `mysql`, `mariadb` or `sqlite`, to be executed by somebody else.
+
+    The last of them write down that the store has the revision, unless it has a later one. Can be run again.
+    """
+    statements = _Statements()
+    context = MigrationContext.configure(
+        dialect=make_url(f"{dialect_name}://").get_dialect()(), opts={"as_sql": True, "output_buffer": statements}
+    )
+    script = next(script for script in _all_scripts() if script.revision == revision)
+    with _operations_lock, Operations.context(context):
+        script.module.upgrade()
+    return [*_version_table_sql(dialect_name), *statements.found, *_stamp_sql(dialect_name, revision)]
+
+
+class _Statements(io.TextIOBase):
+    """Keeps apart what Alembic writes one after the other."""
+
+    def __init__(self) -> None:
+        self.found: list[str] = []
+
+    def write(self, text: str) -> int:
+        self.found.append(text.strip().removesuffix(";"))
+        return len(text)
+
+
 _FOREIGN: Final = (
     "the database has tables of the same names that are not of e2edebug, or have been changed: {}. "
     "They have been left alone; give e2edebug a database of its own by E2EDEBUG_DATABASE_URL"
@@ -157,9 +198,13 @@ def _version_table_sql(dialect_name: str) -> tuple[str, ...]:
 
 
 def _stamp_sql(dialect_name: str, revision: str) -> tuple[str, ...]:
-    """One row with the newest revision, in an order that never leaves the table without one."""
+    """One row with the newest revision, in an order that never leaves the table without one.
+
+    A later one stays: Django's migrations begin with the first revision, also on a store that was migrated otherwise.
+    """
     ignore = "INSERT IGNORE" if dialect_name in SERVER_DIALECTS else "INSERT OR IGNORE"
     return (
-        f"{ignore} INTO {VERSION_TABLE} (version_num) VALUES ('{revision}')",
-        f"DELETE FROM {VERSION_TABLE} WHERE version_num <> '{revision}'",  # noqa: S608  # a name from our own files
+        f"{ignore} INTO {VERSION_TABLE} (version_num) SELECT '{revision}' FROM (SELECT 1 AS one) AS this "  # noqa: S608  # a name from our own files
+        f"WHERE NOT EXISTS (SELECT 1 FROM {VERSION_TABLE} WHERE version_num > '{revision}')",
+        f"DELETE FROM {VERSION_TABLE} WHERE version_num < '{revision}'",  # noqa: S608  # likewise
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from support.table_description import described
 
 from e2edebug_schema.engine import create_store_engine
 from e2edebug_schema.migrate import migrate
@@ -16,21 +17,6 @@ from e2edebug_schema.table_ddl import create_table_statements
 from e2edebug_schema.tables import PARTITIONED_TABLES, metadata, partition_column, text_limits, trace_step
 
 TABLES = sorted(metadata.tables)
-
-SERVER_COLUMNS = """
-    SELECT ordinal_position, column_name, column_type, is_nullable, column_default, extra,
-           character_set_name, collation_name
-    FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = %s ORDER BY ordinal_position
-"""
-SERVER_KEYS = """
-    SELECT index_name, seq_in_index, column_name, non_unique, sub_part, index_type
-    FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = %s
-    ORDER BY index_name, seq_in_index
-"""
-SERVER_OPTIONS = """
-    SELECT engine, row_format, table_collation, create_options
-    FROM information_schema.tables WHERE table_schema = DATABASE() AND table_name = %s
-"""
 
 
 @pytest.fixture(scope="module")
@@ -55,21 +41,6 @@ def pairs(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
             engine.dispose()
     for url in urls["mariadb"]:
         server.drop_database(url)
-
-
-def described(engine: sa.Engine, table: str) -> dict[str, Any]:
-    """Everything that the database says of *table*, its partitions apart."""
-    with engine.connect() as connection:
-        if engine.dialect.name == "sqlite":
-            found = connection.execute(
-                sa.text("SELECT type, name, sql FROM sqlite_master WHERE tbl_name = :table ORDER BY type, name"),
-                {"table": table},
-            )
-            return {"definition": [tuple(row) for row in found]}
-        queries = {"columns": SERVER_COLUMNS, "keys": SERVER_KEYS, "options": SERVER_OPTIONS}
-        return {
-            name: [tuple(row) for row in connection.exec_driver_sql(query, (table,))] for name, query in queries.items()
-        }
 
 
 @pytest.mark.parametrize("table", TABLES)

@@ -1,0 +1,29 @@
+"""Unmanaged mirrors of the tables in e2edebug_schema.tables, with the relations between them.
+
+A new table needs three things here: a class in a file of its own, its name below, and a migration (see
+migrations/__init__.py). tests/django_app/test_mirrors.py says which of them is missing.
+"""
+
+from e2edebug.django.models.alert import Alert
+from e2edebug.django.models.debug_configuration import DebugConfiguration
+from e2edebug.django.models.error_group import ErrorGroup
+from e2edebug.django.models.error_group_change import ErrorGroupChange
+from e2edebug.django.models.error_log import ErrorLog
+from e2edebug.django.models.lease import Lease
+from e2edebug.django.models.performance_snapshot import PerformanceSnapshot
+from e2edebug.django.models.performance_threshold import PerformanceThreshold
+from e2edebug.django.models.trace_step import TraceStep
+from e2edebug.django.models.workflow_session import WorkflowSession
+
+__all__ = [
+    "Alert",
+    "DebugConfiguration",
+    "ErrorGroup",
+    "ErrorGroupChange",
+    "ErrorLog",
+    "Lease",
+    "PerformanceSnapshot",
+    "PerformanceThreshold",
+    "TraceStep",
+    "WorkflowSession",
+]
