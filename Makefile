@@ -19,10 +19,12 @@ demo: $(VENV)/.demo ## The example shop under traffic, and what was found; DATAB
 
 test: $(VENV)/.test ## The whole suite, on SQLite and on a MariaDB of its own
 	@tests/ensure_mariadb.sh
+	@tests/ensure_caches.sh
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(ARGS)
 
 test-matrix: $(VENV)/.test ## The suite on every supported Python that is installed, with each Django it takes
 	@tests/ensure_mariadb.sh
+	@tests/ensure_caches.sh
 	$(BIN)/python -m pip install --quiet "nox>=2024.4"
 	@# pyenv's python3.12 and its like work only for the versions that PYENV_VERSION names: all of them.
 	PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste --serial --delimiters=: -)" $(BIN)/nox $(ARGS)

@@ -22,10 +22,10 @@ from e2edebug.workflow_tracer import (
     TraceStep,
     WorkflowSession,
     checked_layer,
-    record_failure,
     start_step,
     start_workflow,
 )
+from e2edebug_instrumentation.span_failure import record_failure
 
 F = TypeVar("F", bound=Callable[..., Any])
 H = TypeVar("H", WorkflowSession, TraceStep)

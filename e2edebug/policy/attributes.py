@@ -48,3 +48,7 @@ THRESHOLD_CRITICAL: Final = "e2edebug.threshold.critical"
 ERROR_COUNT: Final = "e2edebug.error_count"
 """On a duration data point: how many of its operations failed."""
 INTERVAL_S: Final = "e2edebug.interval_s"
+
+CACHE_HITS: Final = "cache.hits"
+CACHE_MISSES: Final = "cache.misses"
+"""How many of the keys that one operation asked for were there, and how many were not."""

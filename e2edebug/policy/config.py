@@ -170,7 +170,7 @@ class Config:
         default=(),
         metadata=_described(
             NAMES,
-            "What is left alone: `django`, `django_commands`, `django_database`, `dbapi`, `sqlalchemy`.",
+            "What is left alone: `django`, `django_commands`, `django_database`, `dbapi`, `sqlalchemy`, `django_cache`, `redis`, `pymemcache`.",
             otel="OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
         ),
     )

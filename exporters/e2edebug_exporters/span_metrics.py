@@ -28,6 +28,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from e2edebug.policy import attributes as names
 from e2edebug.policy.self_report import internal_error
+from e2edebug_exporters.hit_rates import HitRates
 from e2edebug_exporters.span_naming import layer_and_component
 from e2edebug_exporters.span_reading import raw_attributes
 from e2edebug_exporters.step_mapping import is_client_error
@@ -77,6 +78,7 @@ class SpanMetrics:
         self._lock = threading.Lock()
         self._ended: deque[ReadableSpan] = deque()
         self._series: dict[tuple[str, str], _Series] = {}
+        self._hit_rates = HitRates()
         self.resource: Resource | None = None
         """That of the spans; a process has one."""
         self._since_unix_ns = self._now_unix_ns()
@@ -125,6 +127,8 @@ class SpanMetrics:
         series = self._series.get(key)
         if series is None:
             series = self._open(key, span)
+        if key[0] == "cache":
+            self._hit_rates.count(key[1] if series is self._series.get(key) else OTHER_COMPONENTS, attributes)
         series.count += 1
         series.sum += duration_ms
         if duration_ms:
@@ -163,12 +167,13 @@ class SpanMetrics:
             now = self._now_unix_ns()
             since, series, resource = self._since_unix_ns, self._series, self.resource
             self._series, self._since_unix_ns = {}, now
+            hit_rate = self._hit_rates.collect(since, now)
         if not series:
             return None
         points = [_point(layer, component, one, since, now) for (layer, component), one in series.items()]
         histogram = ExponentialHistogram(points, AggregationTemporality.DELTA)
         metric = Metric(METRIC_NAME, "duration of operations", UNIT, histogram)
-        scope = ScopeMetrics(SCOPE, [metric], "")
+        scope = ScopeMetrics(SCOPE, [metric] if hit_rate is None else [metric, hit_rate], "")
         return MetricsData([ResourceMetrics(resource or Resource.get_empty(), [scope], "")])
 
 

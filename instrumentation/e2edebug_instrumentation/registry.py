@@ -12,6 +12,9 @@ INSTRUMENTORS: Final = {
     "django_database": "e2edebug_instrumentation.database.django_database:DjangoDatabaseInstrumentor",
     "dbapi": "e2edebug_instrumentation.database.dbapi_drivers:DbApiInstrumentor",
     "sqlalchemy": "e2edebug_instrumentation.database.sqlalchemy_engine:SQLAlchemyEngineInstrumentor",
+    "django_cache": "e2edebug_instrumentation.cache.django_cache:DjangoCacheInstrumentor",
+    "redis": "e2edebug_instrumentation.cache.direct_commands:RedisInstrumentor",
+    "pymemcache": "e2edebug_instrumentation.cache.direct_commands:MemcachedInstrumentor",
 }
 """Name -> module:class. Each waits for its library to be imported, and costs nothing where it never is."""
 

@@ -1,0 +1,1 @@
+"""Caches: Django's cache API, and Redis and memcached spoken to directly."""

@@ -1,0 +1,1 @@
+"""Requests to other services: who is called, what came of it, and who may learn of our workflow."""
