@@ -6,6 +6,7 @@ from typing import Any
 
 from e2edebug.cli.database_option import add_database_option
 from e2edebug.cli.exit_codes import ExitCode, UsageError
+from e2edebug.cli.own_name import own_name
 from e2edebug.cli.store import (
     MissingStoreError,
     settings_of,
@@ -87,7 +88,7 @@ def _check(config: Config, *, as_json: bool) -> ExitCode:
     else:
         Terminal().say(f"{found.state}: {inert(choice.described_as)}: {inert(found.detail)}", "failed")
         if found.state is not SchemaState.FOREIGN:
-            Terminal().say("run `e2edebug migrate`")
+            Terminal().say(f"run `{own_name()} migrate`")
     return ExitCode.OK if found.is_usable else ExitCode.FOUND_PROBLEM
 
 

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from e2edebug.cli.database_option import add_database_option
 from e2edebug.cli.exit_codes import ExitCode, UsageError
+from e2edebug.cli.own_name import own_name
 from e2edebug.cli.quantities import DURATION_FORM, SINCE_FORM, read_duration_ms, read_since
 from e2edebug.cli.record_json import as_json, to_text
 from e2edebug.cli.session_lines import session_table
@@ -117,7 +118,7 @@ def _nothing(arguments: argparse.Namespace, described: str) -> str:
 
 
 def _hints(arguments: argparse.Namespace, sessions: list[Session], *, has_more: bool) -> list[Line]:
-    lines: list[Line] = [[], [Piece("one of them: e2edebug show <id>", "quiet")]]
+    lines: list[Line] = [[], [Piece(f"one of them: {own_name()} show <id>", "quiet")]]
     if has_more:
         options = []
         for name in ("type", "status", "user", "since", "slower_than", "limit"):
@@ -127,6 +128,6 @@ def _hints(arguments: argparse.Namespace, sessions: list[Session], *, has_more: 
         if arguments.errors:
             options.append("--errors ")
         # Not --database: it may hold a password.
-        command = f"e2edebug sessions {''.join(options)}--before {_written(sessions[-1].key)}"
+        command = f"{own_name()} sessions {''.join(options)}--before {_written(sessions[-1].key)}"
         lines.append([Piece(f"older ones: {command}", "quiet")])
     return lines

@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 
 from e2edebug.cli.database_option import add_database_option
 from e2edebug.cli.exit_codes import CommandError, ExitCode
+from e2edebug.cli.own_name import own_name
 from e2edebug.cli.quantities import counted, local_time, zone_name
 from e2edebug.cli.record_json import as_json, to_text
 from e2edebug.cli.session_lines import STATUS_STYLES, session_heading
@@ -80,7 +81,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
         terminal.show(stack_lines(errors, view) if errors else [[], [Piece("no errors are stored", "quiet")]])
     elif any(error.stack_trace.strip() for error in errors):
         terminal.say()
-        terminal.say(f"the stack traces: e2edebug show {inert(session.correlation_id)} --stack", "quiet")
+        terminal.say(f"the stack traces: {own_name()} show {inert(session.correlation_id)} --stack", "quiet")
     return ExitCode.OK
 
 
@@ -115,7 +116,7 @@ def workflow_lines(
     if shown < len(steps):
         left_out = counted(len(steps) - shown, "step")
         yield []
-        yield [Piece(f"{left_out} not shown; all of them: e2edebug show {session.correlation_id} --all", "quiet")]
+        yield [Piece(f"{left_out} not shown; all of them: {own_name()} show {session.correlation_id} --all", "quiet")]
     if len(steps) >= MOST_STEPS and session.step_count > len(steps):
         yield []
         yield [Piece(f"only the first {len(steps):,} of {session.step_count:,} steps were read", "quiet")]
@@ -143,9 +144,9 @@ def _nothing_found(engine: Engine, reference: str) -> CommandError:
     if len(reference.strip()) < SHORTEST_PREFIX:
         return CommandError(
             f"no session has the id {reference!r}, and the beginning of one has at least {SHORTEST_PREFIX} characters; "
-            "`e2edebug sessions` lists those that are stored"
+            f"`{own_name()} sessions` lists those that are stored"
         )
-    return CommandError(f"no session has the id {reference!r}; `e2edebug sessions` lists those that are stored")
+    return CommandError(f"no session has the id {reference!r}; `{own_name()} sessions` lists those that are stored")
 
 
 def _candidate(session: Session) -> str:
@@ -181,10 +182,10 @@ def _lines_within(sessions: Sequence[Session], view: TreeView) -> Iterator[Line]
             Piece(" "),
             Piece(one.status, STATUS_STYLES.get(one.status, "")),
             Piece(f" {view.glyphs.duration(one.duration_ms)}"),
-            Piece(f"  e2edebug show {inert(one.correlation_id)}", "quiet"),
+            Piece(f"  {own_name()} show {inert(one.correlation_id)}", "quiet"),
         ]
     if len(sessions) > MOST_WITHIN:
-        yield [Piece(f"and more than these {MOST_WITHIN}; see `e2edebug sessions`", "quiet")]
+        yield [Piece(f"and more than these {MOST_WITHIN}; see `{own_name()} sessions`", "quiet")]
 
 
 def _uuid_beginning(reference: str) -> str | None:

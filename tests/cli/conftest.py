@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from cli.command import CommandLine
+from cli.command import CLEAN_ENVIRONMENT, CommandLine
 
 
 @pytest.fixture(autouse=True)
@@ -18,6 +18,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
     work.mkdir()
     monkeypatch.chdir(work)
     monkeypatch.setenv("TZ", "UTC")
+    monkeypatch.setenv("PATH", CLEAN_ENVIRONMENT["PATH"])
     time.tzset()
     yield
     monkeypatch.undo()
