@@ -1,7 +1,7 @@
 """How long operations took, counted for every span that ended, whether or not it was sampled.
 
-One histogram per layer and component and interval, at the one scale of the store, with the *worst* span as exemplar:
-the SDK's reservoir picks a random one and kept the one slow request in 1 of 40 intervals.
+One histogram per layer and component and interval, at the one scale of the store, with the *worst* span that is stored
+as exemplar: the SDK's reservoir picks a random one and kept the one slow request in 1 of 40 intervals.
 """
 
 import threading
@@ -30,7 +30,7 @@ from e2edebug.policy import attributes as names
 from e2edebug.policy.self_report import internal_error
 from e2edebug_exporters.hit_rates import HitRates
 from e2edebug_exporters.span_naming import layer_and_component
-from e2edebug_exporters.span_reading import raw_attributes
+from e2edebug_exporters.span_reading import is_stored, raw_attributes
 from e2edebug_exporters.step_mapping import is_client_error
 from e2edebug_schema.histogram import SCALE, bucket_index
 from e2edebug_schema.tables import LAYERS
@@ -54,7 +54,7 @@ _SERVER: Final = SpanKind.SERVER
 class _Series:
     """The durations of one layer and component."""
 
-    __slots__ = ("buckets", "count", "error_count", "maximum", "minimum", "sum", "worst", "zero_count")
+    __slots__ = ("buckets", "count", "error_count", "maximum", "minimum", "sum", "worst", "worst_ms", "zero_count")
 
     def __init__(self) -> None:
         self.buckets: dict[int, int] = {}
@@ -65,6 +65,8 @@ class _Series:
         self.minimum = float("inf")
         self.maximum = -1.0
         self.worst: ReadableSpan | None = None
+        """The longest span that is stored."""
+        self.worst_ms = -1.0
 
 
 class SpanMetrics:
@@ -141,6 +143,9 @@ class SpanMetrics:
             series.minimum = duration_ms
         if duration_ms > series.maximum:
             series.maximum = duration_ms
+        # Only what is stored can be looked at: with a sampler, the worst of all is mostly nowhere to be found.
+        if duration_ms > series.worst_ms and is_stored(span):
+            series.worst_ms = duration_ms
             series.worst = span
 
     def _open(self, key: tuple[str, str], span: ReadableSpan) -> _Series:
@@ -198,7 +203,7 @@ def _point(layer: str, component: str, series: _Series, since: int, now: int) ->
         flags=0,
         min=series.minimum,
         max=series.maximum,
-        exemplars=[] if series.worst is None else [_exemplar(series.worst, series.maximum)],
+        exemplars=[] if series.worst is None else [_exemplar(series.worst, series.worst_ms)],
     )
 
 

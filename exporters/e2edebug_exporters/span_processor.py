@@ -1,17 +1,14 @@
 """The SDK's spans enter the pipeline here. An exception in a processor reaches the application, so none leaves it."""
 
-from typing import Final
-
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, Span, SpanProcessor
-from opentelemetry.trace import StatusCode
 
 from e2edebug.policy import attributes as names
 from e2edebug.policy.correlation_id import CONTEXT_KEY
 from e2edebug.policy.self_report import internal_error
 from e2edebug_exporters.pipeline import Pipeline
-from e2edebug_exporters.span_reading import raw_attributes
+from e2edebug_exporters.span_reading import is_stored, raw_attributes
 
 
 class SpanPipelineProcessor(SpanProcessor):
@@ -44,8 +41,7 @@ class SpanPipelineProcessor(SpanProcessor):
             return
         try:
             self._span_metrics.record(span)
-            context = span.context
-            if context is not None and (context.trace_flags.sampled or _tells_of_error(span)):
+            if is_stored(span):
                 self._pipeline.put_span(span)
         except Exception as error:  # noqa: BLE001 # the edge to the application
             internal_error("take over a span", error)
@@ -59,16 +55,6 @@ class SpanPipelineProcessor(SpanProcessor):
         if not self._is_shut_down:
             self._is_shut_down = True
             self._pipeline.flush_at_exit()
-
-
-def _tells_of_error(span: ReadableSpan) -> bool:
-    """Say whether *span* failed or carries an exception: an error is stored whatever the sampler says of its trace."""
-    if span.status.status_code is _ERROR:
-        return True
-    return any(event.name == "exception" for event in span._events)
-
-
-_ERROR: Final = StatusCode.ERROR
 
 
 def _as_started(span: Span) -> ReadableSpan:

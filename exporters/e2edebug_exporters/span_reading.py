@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanContext
+from opentelemetry.trace import SpanContext, StatusCode
 
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
@@ -35,6 +35,16 @@ def plain_mapping(attributes: Mapping[str, Any] | None) -> Mapping[str, Any]:
         if type(inner) is dict:
             return inner
     return dict(attributes) if attributes else _NONE
+
+
+def is_stored(span: ReadableSpan) -> bool:
+    """Say whether an ended span becomes a step: its trace is sampled, or it failed or carries an exception."""
+    context = span.context
+    if context is None:
+        return False
+    if context.trace_flags.sampled or span.status.status_code is _ERROR:
+        return True
+    return any(event.name == "exception" for event in span._events)
 
 
 class SpanIndex:
@@ -69,4 +79,5 @@ class SpanIndex:
         return span
 
 
+_ERROR: Final = StatusCode.ERROR  # a member looked up on its enum class costs more than a global
 _MOST_GENERATIONS: Final = 200

@@ -54,6 +54,30 @@ def test_durations_of_queries_that_are_not_kept_count_where_those_of_kept_ones_d
         assert count(engine, "debugging_performance_snapshot", where) == 1
 
 
+def test_the_example_of_a_duration_is_a_trace_that_is_stored(store_url: str, engine: sa.Engine) -> None:
+    """The longest of all is the maximum; that nobody can look at it helps nobody."""
+    with pipeline_on(store_url) as pipeline:
+        of_cart = {names.LAYER: "api", names.COMPONENT: "CartView"}
+        kept = provider_of(pipeline, "always_on", None).get_tracer("test")
+        left_out = provider_of(pipeline, "always_off", None).get_tracer("test")
+        for tracer, end_ns in ((kept, 5_000_000), (kept, 9_000_000), (left_out, 80_000_000)):
+            tracer.start_span("GET", attributes=of_cart, start_time=1_000_000).end(end_ns)
+        only_left_out = left_out.start_span("GET", attributes=of_cart | {names.COMPONENT: "Other"}, start_time=1)
+        only_left_out.end(2_000_000)
+
+        assert pipeline.flush(20)
+
+        with engine.connect() as connection:
+            found = connection.execute(
+                sa.text(
+                    "SELECT snapshot.component, snapshot.max, step.duration_ms FROM debugging_performance_snapshot "
+                    "snapshot LEFT JOIN debugging_trace_step step ON step.trace_id = snapshot.trace_id "
+                    "WHERE metric_name = 'response_time' ORDER BY snapshot.component"
+                )
+            ).all()
+        assert [tuple(row) for row in found] == [("CartView", 79.0, 8.0), ("Other", pytest.approx(2.0), None)]
+
+
 def test_a_span_that_is_not_kept_says_all_that_it_was_begun_with(store_url: str) -> None:
     started = {names.LAYER: "api", names.COMPONENT: "CartView", names.OPERATION: "list"}
     with pipeline_on(store_url) as pipeline:
