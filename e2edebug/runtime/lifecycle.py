@@ -221,7 +221,10 @@ def _pipeline(config: Config, resource: "Resource") -> "Pipeline":
             write_timeout_s=now.write_timeout_s,
         )
 
-    return Pipeline(StoreConnection(make_engine), config, resource=resource, make_mapper=lambda: mapper_of(latest()))
+    def make_mapper() -> Any:
+        return mapper_of(latest()) if _runtime is None else mapper_of(latest(), _runtime.pipeline.configuration)
+
+    return Pipeline(StoreConnection(make_engine), config, resource=resource, make_mapper=make_mapper)
 
 
 def _reason_for_nothing(config: Config) -> str | None:

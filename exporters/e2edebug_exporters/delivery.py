@@ -72,6 +72,10 @@ class Delivery:
         """Whether the last attempt failed."""
         return self._failures > 0
 
+    def map_anew(self) -> None:
+        """Make another mapper for what comes: the configuration has changed."""
+        self._mapper = None
+
     def load(self, items: Sequence[Item]) -> None:
         """Take over *items* as the next batch."""
         try:

@@ -24,6 +24,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from sqlalchemy import URL, Engine
 
 from e2edebug.policy.config import Config
+from e2edebug.policy.runtime_configuration import UNCHANGED, RuntimeConfiguration
 from e2edebug.policy.self_report import internal_error
 from e2edebug_exporters import process_lifecycle
 from e2edebug_exporters.bounded_queue import (
@@ -35,6 +36,7 @@ from e2edebug_exporters.bounded_queue import (
     metrics_bytes,
     span_bytes,
 )
+from e2edebug_exporters.configuration_poll import ConfigurationPoll
 from e2edebug_exporters.configured_mapper import mapper_of
 from e2edebug_exporters.delivery import INTERNAL_ERROR, Delivery
 from e2edebug_exporters.fork_gate import WAIT_S, ForkGate
@@ -85,9 +87,11 @@ class Pipeline:
     ) -> None:
         self._config = config
         self._store = store if isinstance(store, StoreConnection) else StoreConnection.of(store, config)
-        self._make_mapper = make_mapper or (lambda: mapper_of(config))
+        self._make_mapper = make_mapper or (lambda: mapper_of(config, self.configuration))
         self._clock = clock
         self._jitter = jitter
+        self.configuration = UNCHANGED
+        """What an operator has set in the store."""
         self.ledger = Ledger()
         self.span_metrics = SpanMetrics()
         self._self_metrics = SelfMetrics(self.ledger, resource=lambda: resource or self.span_metrics.resource)
@@ -126,6 +130,7 @@ class Pipeline:
         self._has_dropped = False
         self._next_full_log_at = 0.0
         self._next_metrics_at = self._clock() + self._config.metric_interval_s
+        self._configuration_poll = ConfigurationPoll(self._store, clock=self._clock)
         self._timeouts = WorkflowTimeouts(self._store, timeout_s=self._config.workflow_timeout_s, clock=self._clock)
         self._delivery = Delivery(
             self._store,
@@ -149,7 +154,7 @@ class Pipeline:
 
     def put_metrics(self, data: MetricsData) -> None:
         """Take over metric data points. Never raises, never waits for the store."""
-        rows = point_count(data)
+        rows = point_count(data) if self.configuration.is_monitoring else 0
         if rows:
             self._put(Kind.METRICS, data, rows, lambda _: metrics_bytes(rows), True)
 
@@ -297,6 +302,8 @@ class Pipeline:
                     if not self._is_in_own_thread():
                         return
                     self._report_full_queue()
+                    if not self._delivery.is_store_away:
+                        self._configure(self._configuration_poll.run_if_due())
                     self.span_metrics.count_ended()
                     self._collect_due_metrics()
                     self._deliver()
@@ -309,6 +316,16 @@ class Pipeline:
                 _report_internal("write a batch", error)
             if is_last_round and (self._is_empty() or self._is_time_over()):
                 return
+
+    def _configure(self, found: RuntimeConfiguration) -> None:
+        """Take over what an operator has set. Before anything is mapped, so that what is to be hidden is."""
+        before = self.configuration
+        if found == before:
+            return
+        self.configuration = found
+        self.span_metrics.keeps_trace = found.keeps_trace if found.limits_tracing else None
+        self._delivery.map_anew()
+        logger.info("the configuration in the store changed: %s", ", ".join(found.differences(before)))
 
     def _report_full_queue(self) -> None:
         """Say it here: logging catches what a signal handler raises in the application's thread."""
@@ -325,7 +342,7 @@ class Pipeline:
             if self._flushes or self._stop_deadline is not None:
                 pause = min(pause, _FLUSH_RETRY_S)
         else:
-            pause = min(self._config.flush_interval_s, self._next_metrics_at - now)
+            pause = min(self._config.flush_interval_s, self._next_metrics_at - now, self._configuration_poll.due_in_s)
         if self._stop_deadline is not None:
             pause = min(pause, self._stop_deadline - now)
         return max(0.0, pause)

@@ -1,7 +1,7 @@
 """OpenTelemetry objects become rows: the one door from the SDK's types to the store's."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from opentelemetry.sdk._logs import ReadableLogRecord
@@ -32,6 +32,7 @@ class RowMapper:
     """Classifies, sanitises and redacts. Never raises for any input. Not thread-safe: the exporting thread has one.
 
     value_max_bytes: the longest text kept of one value; a row's metadata holds at most four times that.
+    keeps_error: says of a severity whether its errors are stored.
     """
 
     def __init__(
@@ -41,7 +42,9 @@ class RowMapper:
         value_max_bytes: int = 65536,
         workflow_rules: Sequence[WorkflowRule] = (),
         capture_client_address: bool = False,
+        keeps_error: Callable[[str], bool] = lambda _severity: True,
     ) -> None:
+        self._keeps_error = keeps_error
         redactor = redactor or Redactor()
         sanitizer = Sanitizer()
         encoder = AttributeEncoder(
@@ -96,7 +99,7 @@ class RowMapper:
             batch.steps.append(row)
             if span._events:
                 self._add_errors(errors, span, row, facts, resource, index)
-        batch.errors.extend(errors.values())
+        batch.errors.extend(error for error in errors.values() if self._keeps_error(error.severity))
         return failed
 
     def add_span(self, batch: RowBatch, span: ReadableSpan) -> bool:
@@ -110,7 +113,7 @@ class RowMapper:
         except Exception as error:  # noqa: BLE001 - the edge, as above
             self._count_unmappable("map a log record", error)
             return False
-        if row is not None:
+        if row is not None and self._keeps_error(row.severity):
             batch.errors.append(row)
         return True
 

@@ -74,6 +74,8 @@ class SpanMetrics:
 
     def __init__(self, *, now_unix_ns: Callable[[], int] = time.time_ns) -> None:
         self._now_unix_ns = now_unix_ns
+        self.keeps_trace: Callable[[int], bool] | None = None
+        """Whether the steps of a trace id are stored; None while all are."""
         self._begin()
 
     def _begin(self) -> None:
@@ -144,7 +146,7 @@ class SpanMetrics:
         if duration_ms > series.maximum:
             series.maximum = duration_ms
         # Only what is stored can be looked at: with a sampler, the worst of all is mostly nowhere to be found.
-        if duration_ms > series.worst_ms and is_stored(span):
+        if duration_ms > series.worst_ms and is_stored(span, self.keeps_trace):
             series.worst_ms = duration_ms
             series.worst = span
 

@@ -30,7 +30,7 @@ class SpanPipelineProcessor(SpanProcessor):
             if correlation_id is not None:
                 span.set_attribute(names.CORRELATION_ID, str(correlation_id))
             # Not span.attributes: a view that follows the span makes a RecordingSpan give up its plain dict.
-            if raw_attributes(span).get(names.PENDING) is True and span.context.trace_flags.sampled:
+            if raw_attributes(span).get(names.PENDING) is True and self._is_sampled(span):
                 self._pipeline.put_span(_as_started(span))
         except Exception as error:  # noqa: BLE001 # the edge to the application
             internal_error("note the start of a span", error)
@@ -40,11 +40,16 @@ class SpanPipelineProcessor(SpanProcessor):
         if self._is_shut_down:
             return
         try:
-            self._span_metrics.record(span)
-            if is_stored(span):
+            if self._pipeline.configuration.is_monitoring:
+                self._span_metrics.record(span)
+            if is_stored(span, self._span_metrics.keeps_trace):
                 self._pipeline.put_span(span)
         except Exception as error:  # noqa: BLE001 # the edge to the application
             internal_error("take over a span", error)
+
+    def _is_sampled(self, span: Span) -> bool:
+        keeps_trace = self._span_metrics.keeps_trace
+        return span.context.trace_flags.sampled and (keeps_trace is None or keeps_trace(span.context.trace_id))
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Write what was emitted; True once all of it is accounted for."""

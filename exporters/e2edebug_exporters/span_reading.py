@@ -1,6 +1,6 @@
 """What is read of a span, fast, and the other spans of its batch."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -37,12 +37,17 @@ def plain_mapping(attributes: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return dict(attributes) if attributes else _NONE
 
 
-def is_stored(span: ReadableSpan) -> bool:
-    """Say whether an ended span becomes a step: its trace is sampled, or it failed or carries an exception."""
+def is_stored(span: ReadableSpan, keeps_trace: Callable[[int], bool] | None = None) -> bool:
+    """Say whether an ended span becomes a step: its trace is sampled, or it failed or carries an exception.
+
+    keeps_trace: what an operator has said of trace ids, None when nothing.
+    """
     context = span.context
     if context is None:
         return False
-    if context.trace_flags.sampled or span.status.status_code is _ERROR:
+    if span.status.status_code is _ERROR:
+        return True
+    if context.trace_flags.sampled and (keeps_trace is None or keeps_trace(context.trace_id)):
         return True
     return any(event.name == "exception" for event in span._events)
 

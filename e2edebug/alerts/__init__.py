@@ -1,1 +1,0 @@
-"""Thresholds that people trust: stored metrics become alerts, alerts become messages."""
