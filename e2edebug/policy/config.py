@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from e2edebug.policy.config_values import (
     BOOLEAN,
     DATABASE_URL,
+    HOSTS,
     NAMES,
     PATTERNS,
     TEXT,
@@ -137,6 +138,15 @@ class Config:
     trust_incoming_trace: bool = field(
         default=True, metadata=_described(BOOLEAN, "Continue the trace that a caller's `traceparent` header names.")
     )
+    propagate_to: tuple[str, ...] = field(
+        default=(),
+        metadata=_described(
+            HOSTS,
+            "The hosts of your own services: requests to them carry the trace and the correlation id on, and those to "
+            "anybody else carry neither. `payments.example.com`, `*.example.com`, `10.0.0.0/8`, `*` or `none`. Unset: "
+            "addresses and names that only your own network knows.",
+        ),
+    )
     workflow_rules: tuple[WorkflowRule, ...] = field(
         default=(),
         metadata=_described(
@@ -170,7 +180,9 @@ class Config:
         default=(),
         metadata=_described(
             NAMES,
-            "What is left alone: `django`, `django_commands`, `django_database`, `dbapi`, `sqlalchemy`, `django_cache`, `redis`, `pymemcache`.",
+            "What is left alone: `django`, `django_commands`, `django_database`, `dbapi`, `sqlalchemy`, `django_cache`, "
+            "`redis`, `pymemcache`, `requests`, `httpx`, `urllib`, `urllib3`, `aiohttp-client`, `celery`, `django_tasks`, "
+            "`rq`, `threading`.",
             otel="OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
         ),
     )

@@ -31,6 +31,10 @@ _QUERY_IN_CREDENTIALS = re.compile(r"\?(?:[^=@]*&)?[^=&@]*=")
 _SERVER: Final = re.compile(r"(?:[^:/]*(?::[^@]*)?@)?(?P<host>\[[^/?]+\]|[^/:?]*)(?::(?P<port>[^/?]*))?(?:[/?].*)?")
 _SCHEME = re.compile(r"[a-z][a-z0-9+.\-]*", re.ASCII | re.IGNORECASE)
 _WORKFLOW_RULE = re.compile(r"(?P<method>\S+)\s+(?P<route>\S+)\s*=\s*(?P<workflow_type>[^=]+)")
+_HOST: Final = re.compile(
+    r"\*|(?:\*?\.)?[\w.-]+(?::\d{1,5})?|\[?[0-9a-f:.]+\]?(?:/\d{1,3})?|\d+\.\d+\.\d+\.\d+/\d{1,2}"
+)
+"""A name, `*.` or `.` and the end of names, an address, or a network."""
 _METHODS: Final = frozenset({"*", "GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 _WORKFLOW_RULE_FORM: Final = "a list of rules such as 'POST /api/checkout/=checkout; GET /login/*=login'"
 
@@ -147,6 +151,15 @@ def _names(value: object) -> tuple[str, ...]:
     return tuple(name.strip() for name in _listed(value, "a list of names, separated by commas") if name.strip())
 
 
+def _hosts(value: object) -> tuple[str, ...]:
+    form = "a list of hosts, separated by commas, such as 'payments.example.com, *.internal, 10.0.0.0/8'; or 'none'"
+    hosts = tuple(host.strip().lower() for host in _listed(value, form) if host.strip())
+    for host in hosts:
+        if not _HOST.fullmatch(host):
+            raise ValueFormError(form)
+    return hosts
+
+
 def _patterns(value: object) -> tuple[str, ...]:
     form = "a list of regular expressions, separated by commas"
     patterns = tuple(pattern.strip() for pattern in _listed(value, form) if pattern.strip())
@@ -251,5 +264,6 @@ BOOLEAN: Final = Kind("boolean", _boolean)
 TEXT: Final = Kind("text", _text)
 DATABASE_URL: Final = Kind("database URL", _database_url, is_secret=True)
 NAMES: Final = Kind("names, by commas", _names)
+HOSTS: Final = Kind("hosts, by commas", _hosts)
 PATTERNS: Final = Kind("regular expressions, by commas", _patterns)
 WORKFLOW_RULES: Final = Kind("rules, by semicolons", _workflow_rules)

@@ -35,7 +35,7 @@ _READ_LATE: Final = {
     "auto_migrate", "capture_client_address", "connect_timeout_s", "database_alias", "database_url", "enabled",
     "raise_errors", "read_timeout_s", "redact_keys", "value_max_bytes", "workflow_rules", "write_timeout_s",
     "capture_code_location", "correlation_id_max_age_s", "correlation_id_max_traces", "disabled_instrumentations",
-    "excluded_urls", "response_header", "trust_incoming_trace",
+    "excluded_urls", "propagate_to", "response_header", "trust_incoming_trace",
 }  # fmt: skip
 """Settings that still take effect after init(), because whoever needs them looks when it first needs them."""
 

@@ -15,6 +15,11 @@ INSTRUMENTORS: Final = {
     "django_cache": "e2edebug_instrumentation.cache.django_cache:DjangoCacheInstrumentor",
     "redis": "e2edebug_instrumentation.cache.direct_commands:RedisInstrumentor",
     "pymemcache": "e2edebug_instrumentation.cache.direct_commands:MemcachedInstrumentor",
+    "requests": "e2edebug_instrumentation.outgoing_http.clients:RequestsInstrumentor",
+    "httpx": "e2edebug_instrumentation.outgoing_http.clients:HttpxInstrumentor",
+    "urllib": "e2edebug_instrumentation.outgoing_http.clients:UrllibInstrumentor",
+    "urllib3": "e2edebug_instrumentation.outgoing_http.clients:Urllib3Instrumentor",
+    "aiohttp-client": "e2edebug_instrumentation.outgoing_http.clients:AiohttpClientInstrumentor",
 }
 """Name -> module:class. Each waits for its library to be imported, and costs nothing where it never is."""
 

@@ -1,0 +1,214 @@
+"""A request to another service is one step, and tells its workflow to our own services alone."""
+
+import socket
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from instrumentation.outgoing_http.conftest import LIBRARIES, THIRD_PARTY, Server, Within, send
+from opentelemetry import propagate
+
+from e2edebug_instrumentation.outgoing_http import clients
+
+every_library = pytest.mark.parametrize("library", LIBRARIES)
+
+
+@every_library
+def test_a_call_is_one_step_below_the_one_that_makes_it(library: str, server: Server, within_step: Within) -> None:
+    spans = within_step(lambda: send(library, server.url("/stock")))
+
+    assert [(span["kind"], span["parent"], span["status"]) for span in spans] == [("CLIENT", "checkout", "UNSET")]
+    assert spans[0]["attributes"]["http.url"] == server.url("/stock")
+    assert spans[0]["attributes"]["http.status_code"] == 200
+
+
+@every_library
+def test_a_service_of_ours_learns_of_the_workflow(library: str, server: Server, within_step: Within) -> None:
+    within_step(lambda: send(library, server.url("/stock")))
+
+    headers = server.headers_of("/stock")
+    assert headers["x-correlation-id"] == "order-17"
+    assert headers["baggage"] == "correlation.id=order-17"
+    assert "traceparent" in headers
+
+
+@every_library
+def test_a_third_party_learns_nothing(library: str, server: Server, within_step: Within) -> None:
+    (span,) = within_step(lambda: send(library, server.url("/charge", THIRD_PARTY)))
+
+    headers = server.headers_of("/charge")
+    assert {"traceparent", "tracestate", "baggage", "x-correlation-id"}.isdisjoint(headers)
+    assert span["parent"] == "checkout"
+
+
+@every_library
+def test_a_redirect_takes_nothing_to_a_third_party(library: str, server: Server, within_step: Within) -> None:
+    within_step(lambda: send(library, server.url("/elsewhere")))
+
+    assert "traceparent" in server.headers_of("/elsewhere")
+    assert {"traceparent", "tracestate", "baggage", "x-correlation-id"}.isdisjoint(server.headers_of("/arrived"))
+
+
+def test_a_header_that_the_application_sends_itself_arrives(server: Server, within_step: Within) -> None:
+    within_step(
+        lambda: send(
+            "requests", server.url("/charge", THIRD_PARTY), headers={"X-Correlation-ID": "theirs", "baggage": "a=b"}
+        )
+    )
+
+    headers = server.headers_of("/charge")
+    assert (headers["x-correlation-id"], headers["baggage"]) == ("theirs", "a=b")
+
+
+@every_library
+def test_a_name_that_cannot_be_resolved_is_the_cause(
+    library: str, within_step: Within, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def unknown(*_: object, **__: object) -> Any:
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+
+    assert failure(within_step, library, "http://payments.example.invalid/charge") == (
+        "dns",
+        "the host name could not be resolved",
+    )
+
+
+@every_library
+def test_a_connection_that_nobody_takes_is_the_cause(library: str, within_step: Within) -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        port = unused.getsockname()[1]
+
+        cause = failure(within_step, library, f"http://127.0.0.1:{port}/charge")
+
+    assert cause == ("connect", "the connection was refused: nothing listens there")
+
+
+@every_library
+def test_an_answer_that_does_not_come_is_the_cause(library: str, server: Server, within_step: Within) -> None:
+    assert failure(within_step, library, server.url("/hang"), 0.3) == ("read_timeout", "no answer came in time")
+
+
+@every_library
+def test_a_server_that_does_not_speak_tls_is_the_cause(library: str, server: Server, within_step: Within) -> None:
+    cause = failure(within_step, library, server.url("/stock").replace("http:", "https:"))
+
+    assert cause == ("tls", "no secure connection (TLS) could be made")
+
+
+def failure(within_step: Within, library: str, url: str, timeout_s: float = 10.0) -> tuple[str, str]:
+    """Return the cause that the step of a failing request names, and its words."""
+
+    def fail() -> None:
+        with pytest.raises(Exception):  # noqa: B017, PT011 - each library has its own
+            send(library, url, timeout_s)
+
+    (span,) = within_step(fail)
+    assert span["status"] == "ERROR"
+    assert len(span["events"]) == 1
+    words = span["status_message"].split(": ", 1)[1].partition("; ")[0]
+    return span["attributes"]["e2edebug.http.failure"], words
+
+
+def test_an_answer_that_says_no_is_a_failed_step_with_the_answer(server: Server, within_step: Within) -> None:
+    (span,) = within_step(lambda: send("requests", server.url("/declined")))
+
+    assert (span["status"], span["status_message"]) == ("ERROR", "answered 402")
+
+
+def test_requests_over_urllib3_is_one_step(server: Server, within_step: Within) -> None:
+    spans = within_step(lambda: send("requests", server.url("/stock")))
+
+    assert len(spans) == 1
+
+
+def test_what_the_library_retries_is_told_on_its_step(server: Server, within_step: Within) -> None:
+    import requests
+    from requests.adapters import HTTPAdapter
+    from urllib3 import Retry
+
+    server.failures_left = 2
+    session = requests.Session()
+    session.mount("http://", HTTPAdapter(max_retries=Retry(total=3, status_forcelist=[503], backoff_factor=0)))
+
+    (span,) = within_step(lambda: session.get(server.url("/flaky"), timeout=10))
+
+    assert span["attributes"]["http.request.resend_count"] == 2
+    assert [event["e2edebug.retry.reason"] for event in span["events"]] == ["answered 503", "answered 503"]
+    session.close()
+
+
+@every_library
+def test_a_call_made_again_after_a_failure_is_a_retry(library: str, server: Server, within_step: Within) -> None:
+    server.failures_left = 2
+
+    def until_it_works() -> None:
+        for _ in range(4):
+            with suppress(Exception):
+                send(library, server.url("/flaky?attempt=x"))
+
+    spans = within_step(until_it_works)
+
+    assert [span["attributes"].get("http.request.resend_count", 0) for span in spans] == [0, 1, 2, 0]
+
+
+def test_what_urllib_reads_from_a_file_is_no_call(within_step: Within, tmp_path: Any) -> None:
+    import urllib.request
+
+    path = tmp_path / "prices.csv"
+    path.write_text("tent,1")
+
+    assert within_step(lambda: urllib.request.urlopen(path.as_uri()).close()) == []
+
+
+def test_urllib_keeps_the_time_limit_of_the_process(server: Server, within_step: Within) -> None:
+    """OpenTelemetry's own instrumentor hands on a limit of None where the caller gave none."""
+    import urllib.request
+
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(0.3)
+    try:
+
+        def ask() -> None:
+            with pytest.raises(TimeoutError):
+                urllib.request.build_opener().open(server.url("/hang"))
+
+        (span,) = within_step(ask)
+    finally:
+        socket.setdefaulttimeout(before)
+
+    assert span["attributes"]["e2edebug.http.failure"] == "read_timeout"
+
+
+def test_undone_everything_is_as_it_was() -> None:
+    import urllib.request
+
+    import aiohttp
+    import httpx
+    import requests
+    import urllib3
+
+    def wrapped() -> list[Any]:
+        return [
+            requests.Session.send, requests.sessions.SessionRedirectMixin.rebuild_auth, urllib.request.OpenerDirector.open,
+            urllib.request.HTTPRedirectHandler.redirect_request, urllib3.HTTPConnectionPool.urlopen, urllib3.Retry.increment,
+            httpx.HTTPTransport.handle_request, httpx.AsyncHTTPTransport.handle_async_request,
+            httpx.Client.__mro__[1]._redirect_headers, aiohttp.ClientSession.__init__,
+        ]  # fmt: skip
+
+    before, textmap = wrapped(), propagate.get_global_textmap()
+    kinds = (
+        clients.RequestsInstrumentor, clients.HttpxInstrumentor, clients.UrllibInstrumentor,
+        clients.Urllib3Instrumentor, clients.AiohttpClientInstrumentor,
+    )  # fmt: skip
+    for kind in kinds:
+        kind().instrument()
+    during = wrapped()
+    for kind in kinds:
+        kind().uninstrument()
+
+    assert all(one is not other for one, other in zip(before, during, strict=True))
+    assert all(one is other for one, other in zip(before, wrapped(), strict=True))
+    assert propagate.get_global_textmap() is textmap
