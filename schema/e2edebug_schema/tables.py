@@ -13,13 +13,13 @@ from sqlalchemy import (
     Double,
     Index,
     Integer,
-    MetaData,
     SmallInteger,
     String,
     Table,
     UniqueConstraint,
 )
 
+from e2edebug_schema import alert_tables as alert_tables  # its tables belong to the same metadata
 from e2edebug_schema.column_types import (
     code,
     fixed_code,
@@ -33,6 +33,7 @@ from e2edebug_schema.column_types import (
     utc_time,
 )
 from e2edebug_schema.table_ddl import TimePartitionedPrimaryKey, partitioned_table_options, plain_table_options
+from e2edebug_schema.table_metadata import metadata as metadata
 
 LAYERS: Final = ("frontend", "api", "database", "cache", "external", "system")
 SESSION_STATUSES: Final = ("in_progress", "completed", "failed", "timeout")
@@ -47,8 +48,6 @@ OPEN_STATUS_RANK: Final = 4
 """A workflow begun with start_workflow() or @workflow is `in_progress` until it is ended, whatever ends within it."""
 EXPLICIT_STATUS_RANK: Final = 5
 """complete_workflow() and fail_workflow() win over whatever the spans say."""
-
-metadata = MetaData()
 
 
 def _id() -> Column[int]:

@@ -40,7 +40,7 @@ MIGRATE_AS_A_TEST = """
 """
 
 TYPES: dict[type[Any], tuple[str, ...]] = {
-    sa.BigInteger: ("BigAutoField", "BigIntegerField", "ForeignKey"),
+    sa.BigInteger: ("BigAutoField", "BigIntegerField", "ForeignKey", "OneToOneField"),
     sa.SmallInteger: ("SmallIntegerField",),
     sa.Integer: ("IntegerField",),
     sa.Boolean: ("BooleanField",),
