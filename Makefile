@@ -9,7 +9,7 @@ ARGS ?=
 WORKERS ?= 2
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-matrix test-mysql lint format django-migration clean
+.PHONY: help demo test test-faults test-matrix test-mysql lint format django-migration clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -21,6 +21,10 @@ test: $(VENV)/.test ## The whole suite, on SQLite and on a MariaDB of its own
 	@tests/ensure_mariadb.sh
 	@tests/ensure_caches.sh
 	$(BIN)/python -m pytest --numprocesses $(WORKERS) $(ARGS)
+
+test-faults: $(VENV)/.test ## Every fault of the matrix, Galera and the long ones too, with a table of what each cost
+	@tests/ensure_mariadb.sh
+	$(BIN)/python -m pytest -m fault $(ARGS)
 
 test-matrix: $(VENV)/.test ## The suite on every supported Python that is installed, with each Django it takes
 	@tests/ensure_mariadb.sh

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from support.fault_table import _fault_is_measured, fault_row, pytest_terminal_summary  # noqa: F401 # found by name
 from support.mariadb import ExistingServer, MariaDBServer, NoServer
 from support.migrated_databases import MigratedDatabases
 

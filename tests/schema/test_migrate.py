@@ -102,6 +102,7 @@ def test_a_strange_table_beside_an_interrupted_migration_is_left_alone(empty: sa
         migrate(empty)
 
 
+@pytest.mark.fault(39)
 def test_a_column_that_was_dropped_by_hand_is_named(empty: sa.Engine) -> None:
     migrate(empty)
     run(empty, "ALTER TABLE debugging_error_log DROP COLUMN severity")
@@ -192,6 +193,7 @@ print(len(migrate(create_store_engine(sys.argv[1]))))
 """
 
 
+@pytest.mark.fault(38)
 def test_eight_processes_that_migrate_at_once_all_succeed_and_one_does_it(empty_store_url: str) -> None:
     processes = [
         subprocess.Popen(
@@ -234,6 +236,7 @@ def test_a_locked_sqlite_file_is_reported_within_seconds(tmp_path: Any, monkeypa
     engine.dispose()
 
 
+@pytest.mark.fault(37)
 def test_an_open_transaction_on_a_table_stops_the_migration_within_seconds(mariadb_server: Any) -> None:
     """The server's own limit is a day, and every writer would queue behind the waiting ALTER."""
     url = mariadb_server.create_database()

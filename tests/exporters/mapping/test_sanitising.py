@@ -25,6 +25,7 @@ def value_of(metadata_of: MetadataOf, value: object) -> Any:
     return metadata_of(make_span(parent=9, attributes={"x": value}))["x"]
 
 
+@pytest.mark.fault(29)
 def test_a_value_of_ten_megabytes_is_cut_with_its_length(metadata_of: MetadataOf, mapper: RowMapper) -> None:
     shown = value_of(metadata_of, "é" * 10_485_760)
 
@@ -33,6 +34,7 @@ def test_a_value_of_ten_megabytes_is_cut_with_its_length(metadata_of: MetadataOf
     assert mapper.sanitised["cut"] == 1
 
 
+@pytest.mark.fault(29)
 def test_a_long_name_is_cut_at_its_column_with_its_length(step_of: StepOf) -> None:
     row = step_of(make_span("n" * 100_000))
 
@@ -66,6 +68,7 @@ def test_blanks_at_the_end_of_names_are_stripped_because_mysql_ignores_them(step
     assert step_of(make_span("work  ")).operation == "work"
 
 
+@pytest.mark.fault(31)
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf])
 def test_a_number_that_is_none_becomes_null_with_a_flag(
     metadata_of: MetadataOf, mapper: RowMapper, value: float
@@ -76,6 +79,7 @@ def test_a_number_that_is_none_becomes_null_with_a_flag(
     assert mapper.sanitised["not a finite number"] == 1
 
 
+@pytest.mark.fault(33)
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
@@ -107,6 +111,7 @@ def test_every_kind_of_value_has_a_form_in_json(metadata_of: MetadataOf, value: 
     assert value_of(metadata_of, value) == expected
 
 
+@pytest.mark.fault(32)
 def test_what_lies_deeper_than_twenty_levels_becomes_text(metadata_of: MetadataOf) -> None:
     value: object = {"password": "hunter2", "leaf": 1}
     for _ in range(30):
@@ -122,6 +127,7 @@ def test_what_lies_deeper_than_twenty_levels_becomes_text(metadata_of: MetadataO
     assert "hunter2" not in shown
 
 
+@pytest.mark.fault(32)
 def test_a_value_a_thousand_levels_deep_is_bounded(metadata_of: MetadataOf) -> None:
     value: object = []
     for _ in range(900):
@@ -155,6 +161,7 @@ def test_metadata_keeps_the_short_values_when_the_long_ones_do_not_fit(metadata_
     assert shown["e2edebug.sanitised.left_out"] == 6
 
 
+@pytest.mark.fault(33)
 @pytest.mark.parametrize(
     ("start", "end", "expected"),
     [
@@ -195,6 +202,7 @@ def test_a_span_with_an_empty_id_gets_one_that_stays_the_same(trace_id: int, spa
     assert int(rows[0].span_id, 16) > 0
 
 
+@pytest.mark.fault(29)
 def test_a_statement_of_a_megabyte_is_cut_with_its_length(step_of: StepOf) -> None:
     sql = "SELECT " + ", ".join(f"column_{number}" for number in range(80_000)) + " FROM t"
 

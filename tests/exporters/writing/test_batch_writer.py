@@ -77,6 +77,7 @@ def test_a_session_sums_up_its_steps_and_errors(engine: sa.Engine) -> None:
     }
 
 
+@pytest.mark.fault(35)
 def test_a_batch_delivered_twice_is_stored_and_summed_up_once(engine: sa.Engine) -> None:
     first = write(engine, full_batch())
     once = session(engine)
@@ -90,6 +91,7 @@ def test_a_batch_delivered_twice_is_stored_and_summed_up_once(engine: sa.Engine)
         assert connection.execute(sa.select(error_group.c.occurrences)).scalars().all() == [1]
 
 
+@pytest.mark.fault(35)
 def test_of_a_batch_with_old_and_new_rows_only_the_new_ones_count(engine: sa.Engine) -> None:
     write(engine, RowBatch(steps=[step(1), step(2)], errors=[error(1)], snapshots=[snapshot(1)]))
 
@@ -168,6 +170,7 @@ def test_start_and_end_of_a_step_in_one_batch_are_one_row(engine: sa.Engine) -> 
     assert session(engine)["step_count"] == 1
 
 
+@pytest.mark.fault(35)
 def test_start_and_end_in_one_batch_share_their_fate_when_it_is_delivered_again(engine: sa.Engine) -> None:
     batch = RowBatch(steps=[step(1), started(step(1))])
     writer = BatchWriter(engine)
@@ -401,6 +404,7 @@ def test_a_value_that_the_server_refuses_is_dropped_under_its_number(engine: sa.
     assert count(engine, "debugging_trace_step", "LENGTH(component) > 20") == 0
 
 
+@pytest.mark.fault(30)
 @pytest.mark.parametrize("dialect", ["mariadb"])
 def test_a_row_above_max_allowed_packet_is_dropped_and_large_ones_travel_alone(engine: sa.Engine) -> None:
     with engine.connect() as connection:
@@ -412,6 +416,7 @@ def test_a_row_above_max_allowed_packet_is_dropped_and_large_ones_travel_alone(e
     assert (result.stored, dict(result.dropped)) == (3, {"packet_too_large": 1})
 
 
+@pytest.mark.fault(35)
 def test_threads_delivering_the_same_batch_store_and_count_it_once(store_url: str, engine: sa.Engine) -> None:
     results: list[WriteResult] = []
 
@@ -442,6 +447,7 @@ def test_a_batch_in_pieces_is_the_same_batch(engine: sa.Engine) -> None:
     assert session(engine)["repeat_count"] == 29
 
 
+@pytest.mark.fault(39)
 def test_without_tables_nothing_is_dropped(empty_store_url: str) -> None:
     engine = create_store_engine(empty_store_url)
 

@@ -60,6 +60,7 @@ def slowest_put_s(put: Callable[[int], None], times: int = 200) -> float:
     return sorted(taken)[-2]
 
 
+@pytest.mark.fault(2)
 def test_a_frozen_server_costs_the_host_nothing_and_loses_nothing(
     server: MariaDBServer, url: str, engine: sa.Engine
 ) -> None:
@@ -85,6 +86,7 @@ def test_a_frozen_server_costs_the_host_nothing_and_loses_nothing(
         assert_balanced(pipeline)
 
 
+@pytest.mark.fault(2)
 def test_a_fork_does_not_wait_for_a_frozen_server(server: MariaDBServer, url: str) -> None:
     with pipeline_on(url, **FAST) as pipeline:
         pipeline.put_span(make_span(span_id=1))
@@ -105,6 +107,7 @@ def test_a_fork_does_not_wait_for_a_frozen_server(server: MariaDBServer, url: st
         assert_balanced(pipeline)
 
 
+@pytest.mark.fault(3)
 def test_a_server_that_is_frozen_before_the_first_connection_is_waited_for(server: MariaDBServer, url: str) -> None:
     """The handshake of a new connection is bounded by the read timeout alone (reliability page, finding 2)."""
     server.freeze()
@@ -121,6 +124,7 @@ def test_a_server_that_is_frozen_before_the_first_connection_is_waited_for(serve
         server.thaw()
 
 
+@pytest.mark.fault(7)
 def test_a_killed_server_that_comes_back_has_every_row_once(server: MariaDBServer, url: str, engine: sa.Engine) -> None:
     with pipeline_on(url, **FAST) as pipeline:
         stop = threading.Event()
@@ -155,6 +159,7 @@ def session_steps(engine: sa.Engine) -> int:
         return int(connection.execute(sa.text("SELECT SUM(step_count) FROM debugging_workflow_session")).scalar_one())
 
 
+@pytest.mark.fault(10)
 def test_after_a_failover_to_a_read_only_server_the_connection_is_given_up(
     server: MariaDBServer, url: str, engine: sa.Engine
 ) -> None:
@@ -174,6 +179,7 @@ def test_after_a_failover_to_a_read_only_server_the_connection_is_given_up(
         assert_balanced(pipeline)
 
 
+@pytest.mark.fault(8)
 def test_a_connection_that_was_killed_is_replaced_without_a_pause(
     server: MariaDBServer, url: str, engine: sa.Engine
 ) -> None:
@@ -194,6 +200,7 @@ def test_a_connection_that_was_killed_is_replaced_without_a_pause(
     assert count(engine, "debugging_trace_step") == 2
 
 
+@pytest.mark.fault(12)
 def test_a_lock_wait_that_ends_is_only_a_delay(url: str, engine: sa.Engine) -> None:
     writer_engine = create_store_engine(url)
     writer = BatchWriter(writer_engine)
@@ -213,6 +220,7 @@ def test_a_lock_wait_that_ends_is_only_a_delay(url: str, engine: sa.Engine) -> N
     assert session(engine)["step_count"] == count(engine, "debugging_trace_step") == 49
 
 
+@pytest.mark.fault(12)
 def test_tries_of_a_lock_that_stays_end_and_leave_no_half_transaction(url: str, engine: sa.Engine) -> None:
     """1205 rolls back one statement only: a commit afterwards would keep the steps without their session."""
     writer_engine = create_store_engine(url)
@@ -233,6 +241,7 @@ def test_tries_of_a_lock_that_stays_end_and_leave_no_half_transaction(url: str, 
     assert count(engine, "debugging_trace_step") == 1
 
 
+@pytest.mark.fault(11)
 def test_eight_writers_of_the_same_sessions_lose_nothing(url: str, engine: sa.Engine) -> None:
     stored: list[int] = []
 
@@ -256,6 +265,7 @@ def test_eight_writers_of_the_same_sessions_lose_nothing(url: str, engine: sa.En
     assert count(engine, "debugging_error_group", "occurrences > 0") == 3
 
 
+@pytest.mark.fault(6)
 def test_a_reply_lost_after_the_commit_stores_and_counts_nothing_twice(url: str, engine: sa.Engine) -> None:
     with FaultProxy(sa.make_url(url).port or 0) as proxy:
         through = sa.make_url(url).set(port=proxy.port).render_as_string(hide_password=False)
@@ -276,6 +286,7 @@ def test_a_reply_lost_after_the_commit_stores_and_counts_nothing_twice(url: str,
     assert count(engine, "debugging_error_group", "occurrences = 1") == 1
 
 
+@pytest.mark.fault(5)
 def test_a_connection_cut_in_the_middle_of_a_batch_leaves_no_half_of_it(url: str, engine: sa.Engine) -> None:
     with FaultProxy(sa.make_url(url).port or 0) as proxy:
         through = sa.make_url(url).set(port=proxy.port).render_as_string(hide_password=False)
@@ -294,6 +305,7 @@ def test_a_connection_cut_in_the_middle_of_a_batch_leaves_no_half_of_it(url: str
     assert session(engine)["step_count"] == count(engine, "debugging_trace_step") == 199
 
 
+@pytest.mark.fault(9)
 def test_too_many_connections_are_waited_out(server: MariaDBServer, url: str) -> None:
     with server.root() as root_connection, root_connection.cursor() as cursor:
         cursor.execute("SET GLOBAL max_connections = 10")
@@ -332,6 +344,7 @@ def test_a_url_of_another_database_is_reported_and_drops_nothing() -> None:
         assert_balanced(pipeline)
 
 
+@pytest.mark.fault(24)
 def test_a_frozen_server_delays_an_exit_by_no_more_than_its_bound(server: MariaDBServer, url: str) -> None:
     with pipeline_on(url, exit_timeout_s=0.5) as pipeline:
         pipeline.put_span(make_span(span_id=1))
@@ -350,6 +363,7 @@ def test_a_frozen_server_delays_an_exit_by_no_more_than_its_bound(server: MariaD
         assert_balanced(pipeline)
 
 
+@pytest.mark.fault(15)
 def test_a_full_sqlite_file_is_waited_for_and_stays_whole(tmp_path: Path) -> None:
     engine = create_store_engine(f"sqlite:///{tmp_path / 'store.sqlite3'}")
     migrate(engine)

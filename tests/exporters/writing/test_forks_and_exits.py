@@ -94,6 +94,7 @@ def test_a_program_that_ends_writes_what_waits(ending: str, store_url: str, engi
     assert stored(engine) == {"main": 10}
 
 
+@pytest.mark.fault(23)
 def test_a_forked_child_writes_its_own_spans_and_none_of_its_parents(
     store_url: str, engine: sa.Engine, tmp_path: Path
 ) -> None:
@@ -116,6 +117,7 @@ def test_a_forked_child_writes_its_own_spans_and_none_of_its_parents(
     assert stored(engine) == {"warm up": 10, "before the fork": 10, "child": 7, "parent": 10}
 
 
+@pytest.mark.fault(23)
 def test_forks_under_load_lose_and_double_nothing(store_url: str, engine: sa.Engine, tmp_path: Path) -> None:
     """The parent's thread is in the middle of a batch, with locks and a transaction open, when the children begin."""
     body = """
@@ -151,6 +153,7 @@ def test_forks_under_load_lose_and_double_nothing(store_url: str, engine: sa.Eng
     assert stored(engine) == {"child": 200, "parent": int(finished.stdout)}
 
 
+@pytest.mark.fault(23)
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 @pytest.mark.parametrize("dialect", ["sqlite"])
 def test_a_multiprocessing_child_writes_at_its_end(
@@ -177,6 +180,7 @@ def test_a_multiprocessing_child_writes_at_its_end(
     assert stored(engine) == {"parent": 10, "child": 7}
 
 
+@pytest.mark.fault(23)
 @pytest.mark.parametrize("dialect", ["sqlite"])
 def test_a_pool_of_processes_writes_at_its_end(store_url: str, engine: sa.Engine, tmp_path: Path) -> None:
     body = """
@@ -238,6 +242,7 @@ def get(port: int, *, within_s: float = 90.0) -> str:
             time.sleep(0.05)
 
 
+@pytest.mark.fault(21)
 @pytest.mark.slow
 @pytest.mark.parametrize("preload", [[], ["--preload"]], ids=["plain", "preload"])
 def test_gunicorn_workers_write_when_the_server_is_terminated(
@@ -253,6 +258,7 @@ def test_gunicorn_workers_write_when_the_server_is_terminated(
     assert stored(engine) == {"request": 20}, (tmp_path / "gunicorn.log").read_text()
 
 
+@pytest.mark.fault(21)
 @pytest.mark.slow
 @pytest.mark.parametrize("dialect", ["sqlite"])
 def test_gunicorn_workers_write_when_they_are_replaced(store_url: str, engine: sa.Engine, tmp_path: Path) -> None:
@@ -288,6 +294,7 @@ def work(number):
 """
 
 
+@pytest.mark.fault(22)
 @pytest.mark.slow
 @pytest.mark.parametrize("dialect", ["sqlite"])
 def test_celery_pool_children_write_at_their_end(store_url: str, engine: sa.Engine, tmp_path: Path) -> None:

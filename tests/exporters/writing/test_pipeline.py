@@ -71,6 +71,7 @@ def test_an_empty_database_gets_its_tables_with_the_first_batch(empty_store_url:
         assert pipeline.stats()["stored"] >= 1
 
 
+@pytest.mark.fault(38)
 def test_processes_that_find_an_empty_database_at_once_all_write(empty_store_url: str) -> None:
     from e2edebug_schema.engine import create_store_engine
 
@@ -86,6 +87,7 @@ def test_processes_that_find_an_empty_database_at_once_all_write(empty_store_url
     engine.dispose()
 
 
+@pytest.mark.fault(39)
 def test_without_automatic_migration_rows_are_kept_and_the_command_is_named(
     empty_store_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -100,6 +102,7 @@ def test_without_automatic_migration_rows_are_kept_and_the_command_is_named(
         assert_balanced(pipeline)
 
 
+@pytest.mark.fault(39)
 @pytest.mark.parametrize("dialect", ["sqlite"])
 def test_rows_kept_for_want_of_tables_arrive_after_the_migration(empty_store_url: str) -> None:
     from e2edebug_schema.engine import create_store_engine
@@ -116,6 +119,7 @@ def test_rows_kept_for_want_of_tables_arrive_after_the_migration(empty_store_url
         engine.dispose()
 
 
+@pytest.mark.fault(18)
 def test_a_full_queue_drops_the_oldest_plain_spans_counts_them_and_says_it_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
@@ -141,6 +145,7 @@ def test_a_full_queue_drops_the_oldest_plain_spans_counts_them_and_says_it_once(
     assert stats["emitted"] == stats["queued"] + sum(stats["dropped"].values())
 
 
+@pytest.mark.fault(18)
 def test_the_queue_is_bounded_in_bytes_as_well() -> None:
     with pipeline_on(NOWHERE, queue_max_bytes=3_000_000, flush_interval_s=3600.0) as pipeline:
         for number in range(10):
@@ -167,6 +172,7 @@ def test_a_put_takes_microseconds_whatever_the_store_does() -> None:
     assert sorted(times)[len(times) // 2] < 50e-6
 
 
+@pytest.mark.fault(25)
 def test_the_thread_survives_whatever_a_batch_does_to_it(
     store_url: str, engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +195,7 @@ def test_the_thread_survives_whatever_a_batch_does_to_it(
         assert_balanced(pipeline)
 
 
+@pytest.mark.fault(25)
 @pytest.mark.parametrize("dialect", ["sqlite"])
 def test_a_thread_that_died_is_replaced_by_the_next_put(store_url: str, engine: sa.Engine) -> None:
     with pipeline_on(store_url) as pipeline:
@@ -207,6 +214,7 @@ def test_a_thread_that_died_is_replaced_by_the_next_put(store_url: str, engine: 
         assert count(engine, "debugging_trace_step") == 2
 
 
+@pytest.mark.fault(24)
 def test_what_a_shutdown_leaves_is_dropped_and_counted() -> None:
     with pipeline_on(NOWHERE) as pipeline:
         for number in range(10):

@@ -139,6 +139,7 @@ def test_the_literal_cache_is_bounded() -> None:
 TEXTS = st.lists(st.text(max_size=200), min_size=1, max_size=40)
 
 
+@pytest.mark.fault(26, 28)
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(texts=TEXTS)
 def test_any_text_comes_back_from_the_store_as_it_was(engine: sa.Engine, texts: list[str]) -> None:
