@@ -124,11 +124,14 @@ def session_upsert_tail(dialect: UpsertDialect) -> str:
     is_first_root = f"{new('root_operation')} <> '' AND ({old('root_operation')} = '' OR {starts_earlier})"
     # A session in `timeout` that goes on is in progress again; which is why its times are assigned after its status. One
     # that was begun explicitly keeps its rank meanwhile, so that the end of a request within it does not complete it.
+    is_news = f"COALESCE({new('end_time')}, {new('start_time')}) > COALESCE({old('end_time')}, {old('start_time')})"
     is_heard_of_again = (
-        f"({old('status_rank')} = {STATUS_RANKS['timeout']} AND {new('status_rank')} = {STATUS_RANKS['in_progress']}"
-        f" OR {old('status_rank')} = {OPEN_STATUS_RANK} AND {old('status')} = 'timeout'"
-        f" AND {new('status_rank')} <= {OPEN_STATUS_RANK})"
-        f" AND COALESCE({new('end_time')}, {new('start_time')}) > COALESCE({old('end_time')}, {old('start_time')})"
+        f"{old('status_rank')} = {STATUS_RANKS['timeout']} AND {new('status_rank')} = {STATUS_RANKS['in_progress']}"
+        f" AND {is_news}"
+    )
+    is_open_and_heard_of_again = (
+        f"{old('status_rank')} = {OPEN_STATUS_RANK} AND {old('status')} = 'timeout'"
+        f" AND {new('status_rank')} <= {OPEN_STATUS_RANK} AND {is_news}"
     )
     start, end = bound(dialect.least, "start_time"), bound(dialect.greatest, "end_time")
     assignments = {
@@ -145,10 +148,11 @@ def session_upsert_tail(dialect: UpsertDialect) -> str:
         "status": (
             f"CASE WHEN {new('status_rank')} > {old('status_rank')}"
             f" OR ({new('status_rank')} = {old('status_rank')} AND {new('status')} > {old('status')})"
-            f" THEN {new('status')} WHEN {is_heard_of_again} THEN 'in_progress' ELSE {old('status')} END"
+            f" OR ({is_heard_of_again}) THEN {new('status')}"
+            f" WHEN {is_open_and_heard_of_again} THEN 'in_progress' ELSE {old('status')} END"
         ),
         "status_rank": (
-            f"CASE WHEN {old('status_rank')} = {STATUS_RANKS['timeout']} AND {is_heard_of_again} THEN {new('status_rank')}"
+            f"CASE WHEN {is_heard_of_again} THEN {new('status_rank')}"
             f" ELSE {dialect.greatest}({old('status_rank')}, {new('status_rank')}) END"
         ),
         "duration_ms": dialect.milliseconds_between.format(start=start, end=end),
