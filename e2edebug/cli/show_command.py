@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from sqlalchemy import Engine
 
+from e2edebug.cli.advice_lines import advice_lines
 from e2edebug.cli.database_option import add_database_option
 from e2edebug.cli.exit_codes import CommandError, ExitCode
 from e2edebug.cli.own_name import own_name
@@ -18,6 +19,7 @@ from e2edebug.cli.step_tree import build_tree, fold, prune, walk
 from e2edebug.cli.store import settings_of, store_to_read
 from e2edebug.cli.terminal import Line, Piece, Terminal, inert
 from e2edebug.cli.tree_lines import TreeView, error_lines, stack_lines, tree_lines
+from e2edebug.policy.error_class.registry import advice_on
 from e2edebug_schema.queries.errors import Error, errors_of
 from e2edebug_schema.queries.sessions import (
     SHORTEST_PREFIX,
@@ -77,6 +79,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     terminal.say()
     terminal.show(workflow_lines(session, steps, errors, view, everything=arguments.all, parents=parents))
     terminal.show(_lines_within(within, view))
+    terminal.show(advice_lines(errors, view))
     if arguments.stack:
         terminal.show(stack_lines(errors, view) if errors else [[], [Piece("no errors are stored", "quiet")]])
     elif any(error.stack_trace.strip() for error in errors):
@@ -203,6 +206,6 @@ def _as_json(
     return {
         "session": as_json(session),
         "steps": [as_json(node.first) | {"is_orphan": node.is_orphan} for node in walk(roots)],
-        "errors": [as_json(error) for error in errors],
+        "errors": [as_json(error) | advice_on(error)._asdict() for error in errors],
         "started_within": [as_json(one) for one in within[:MOST_WITHIN]],
     }

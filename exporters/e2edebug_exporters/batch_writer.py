@@ -113,6 +113,23 @@ class BatchWriter:
                 logger.warning("one row was refused by the store and dropped: %s", result.last_error)
         return result
 
+    def write_in(self, connection: Connection, batch: RowBatch) -> WriteResult:
+        """Store *batch* in the transaction that the caller has open on *connection*, and commits or rolls back.
+
+        Whoever has to answer with what was stored writes so. No try is repeated and no row dropped: whatever the store
+        refuses is raised, and then nothing of the batch may be kept.
+        """
+        result = WriteResult()
+        self._starts = {}
+        rows = _sorted(batch, result, self._starts)
+        lent = connection.execution_options(no_parameters=connection.dialect.name != "sqlite")
+        statements = self._prepared_statements(lent)
+        # What is there is looked up: this connection may count found rows, which tell new from old no more.
+        plan = self._plan(statements, lent, rows, is_careful=True)
+        result.add(self._write_plan(statements, lent, plan, rows.snapshots))
+        self._starts = {}
+        return result
+
     def _starts_of(self, rows: Sequence[StepRow]) -> list[StepRow]:
         if not self._starts:
             return []

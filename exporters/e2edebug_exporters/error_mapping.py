@@ -13,11 +13,14 @@ from opentelemetry.trace import SpanKind
 
 from e2edebug.policy import attributes as names
 from e2edebug.policy import correlation_id
+from e2edebug.policy.error_class.evidence import Evidence
+from e2edebug.policy.error_class.registry import class_of
 from e2edebug.policy.plain_values import text_of
+from e2edebug.policy.stack_frames import read_stack
 from e2edebug_exporters.attribute_json import AttributeEncoder, Facts
 from e2edebug_exporters.column_limits import column_limits
 from e2edebug_exporters.column_text import ColumnText
-from e2edebug_exporters.fingerprint import FINGERPRINT_VERSION, digest, fingerprint, qualified_type, read_stack
+from e2edebug_exporters.fingerprint import FINGERPRINT_VERSION, digest, fingerprint, qualified_type
 from e2edebug_exporters.layers import LayerResolver
 from e2edebug_exporters.metadata_json import MetadataWriter
 from e2edebug_exporters.request_facts import request_facts
@@ -205,6 +208,7 @@ class ErrorMapper:
             service=resource.service,
             service_release=resource.release,
             metadata=self._metadata(attributes, resource, extra),
+            error_class=class_of(Evidence(shown_type, shown_message, shown_stack, _status_of((*sources, attributes)))),
             group_title=self._texts.name(title, self._longest_title),
         )
 
@@ -261,6 +265,16 @@ def _may_be_the_clients(span: ReadableSpan, facts: Facts, index: SpanIndex) -> b
         status = found.get("http.response.status_code", found.get("http.status_code"))
         return status is None or is_client_error({"http.response.status_code": status})
     return root.parent is not None and not root.parent.is_remote
+
+
+def _status_of(sources: Sequence[Mapping[str, Any]]) -> int | None:
+    """Return the HTTP status that is known with an error: of the request's answer, or told with a log record."""
+    for source in sources:
+        for name in ("http.response.status_code", "http.status_code", "status_code"):
+            status = source.get(name)
+            if isinstance(status, int):
+                return status
+    return None
 
 
 def _is_4xx(facts: Facts) -> bool:

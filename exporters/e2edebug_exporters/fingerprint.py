@@ -3,44 +3,12 @@
 import hashlib
 import re
 from collections.abc import Sequence
-from typing import Final, NamedTuple
+from typing import Final
+
+from e2edebug.policy.stack_frames import Frame, is_of_application
 
 FINGERPRINT_VERSION: Final = 1
 """Stored beside each fingerprint: a better algorithm gets the next number, and resolved groups stay resolved."""
-
-
-class Frame(NamedTuple):
-    """One line of a Python stack trace."""
-
-    path: str
-    line: str
-    function: str
-
-
-class Stack(NamedTuple):
-    """What a formatted stack trace says."""
-
-    frames: list[Frame]
-    """Outermost first; of a chain of causes all, the final one's last."""
-    final_line: str
-    """`shop.errors.Declined: no funds`: the exception's type and the first line of its text; "" for none."""
-
-
-def read_stack(stack: str) -> Stack:
-    """Return the frames of a formatted stack trace, and the line below the innermost of them."""
-    frames: list[Frame] = []
-    end = 0
-    for match in _FRAME.finditer(stack):
-        frames.append(Frame(*match.groups("")))
-        end = match.end()
-    # Only the first line: notes may be added to an exception between the spans that it passes through.
-    final_line = _FINAL_LINE.search(stack, end)
-    return Stack(frames, final_line.group(1) if final_line is not None else "")
-
-
-def frames_of(stack: str) -> list[Frame]:
-    """Return the frames of a formatted stack trace, outermost first; of a chain of causes all, the final one's last."""
-    return read_stack(stack).frames
 
 
 def qualified_type(error_type: str, final_line: str) -> str:
@@ -70,11 +38,6 @@ def digest(*parts: str) -> str:
     return hashlib.md5("\0".join(parts).encode("utf-8", "replace"), usedforsecurity=False).hexdigest()
 
 
-def is_of_application(path: str) -> bool:
-    """Tell whether a file is the application's: not the standard library, an installed package, or ours."""
-    return _LIBRARY.search(path) is None
-
-
 def _module_path(path: str) -> str:
     """The file and its folder: what stands before differs between machines and releases (`/srv/releases/41/shop/…`).
 
@@ -93,13 +56,6 @@ def _without_ids(text: str) -> str:
 _MOST_FRAMES: Final = 20
 _LONGEST_MESSAGE: Final = 200
 _VERSION: Final = re.compile(r"v\d{1,3}")
-# In an exception group's trace each line begins with a margin, `    | `.
-_FINAL_LINE: Final = re.compile(r"(?m)^(?: +\| )?(?!Traceback \(|[|+-])([^\s|+][^\n]*)")
-_FRAME: Final = re.compile(r"(?m)^[ |+]*File \"([^\"\n]*)\", line (\d+)(?:, in ([^\n]*))?$")
-_LIBRARY: Final = re.compile(
-    r"(?:site|dist)-packages[/\\]|[/\\]lib(?:64)?[/\\]python\d|^<|[/\\]e2edebug_instrumentation[/\\]"
-    r"|[/\\]e2edebug[/\\](?:runtime[/\\]|policy[/\\])?\w+\.py$"
-)
 _ID: Final = re.compile(
     r"0x[0-9a-fA-F]+|(?<![0-9A-Za-z])[0-9a-fA-F]{8}(?:-?[0-9a-fA-F]{4}){3,}[0-9a-fA-F]*|'[^'\n]*+'|\"[^\"\n]*+\"|\d+"
 )

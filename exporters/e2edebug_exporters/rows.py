@@ -123,6 +123,7 @@ class ErrorRow(NamedTuple):
     service: str
     service_release: str | None
     metadata: str
+    error_class: str
     group_title: str = ""
     """Not a column: what the error's group is called when this row opens it."""
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 from opentelemetry.sdk.trace import Event
 
 from e2edebug.policy.project_root import project_root
-from e2edebug_exporters.fingerprint import Frame, frames_of, is_of_application
+from e2edebug.policy.stack_frames import Frame, frames_of, is_of_application
 from e2edebug_exporters.span_reading import plain_mapping
 
 

@@ -144,6 +144,7 @@ class GroupDelta:
     last_seen: str
     first_release: str | None
     last_release: str | None
+    error_class: str = ""
     occurrences: int = 0
     status: str = "unresolved"
     """`regressed` where a resolved group errs in a later release; what the store has wins otherwise."""
@@ -295,6 +296,7 @@ def group_deltas(errors: Iterable[ErrorRow]) -> list[GroupDelta]:
                 last_seen=row.timestamp,
                 first_release=row.service_release,
                 last_release=row.service_release,
+                error_class=row.error_class,
             )
         deltas[key].add(row)
     return sorted(deltas.values(), key=lambda delta: (delta.fingerprint, delta.fingerprint_version))

@@ -192,7 +192,9 @@ def _count_groups(connection: Connection, errors: Sequence[Row]) -> None:
         key = columns.fingerprint == values["fingerprint"]
         found = connection.execute(select(columns.first_seen, columns.last_seen).where(key)).first()
         if found is None:
-            new: dict[str, Any] = {name: values[name] for name in ("fingerprint", "error_type", "layer", "component")}
+            new: dict[str, Any] = {
+                name: values[name] for name in ("fingerprint", "error_type", "error_class", "layer", "component")
+            }
             new |= {"title": f"{values['error_type']}: {values['error_message']}"[:255], "occurrences": 1}
             new |= {"first_seen": seen, "last_seen": seen}
             new |= {"first_release": values["service_release"], "last_release": values["service_release"]}

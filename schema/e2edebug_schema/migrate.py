@@ -91,6 +91,7 @@ def migration_sql(dialect_name: str) -> str:
     """Return the whole schema as SQL text for `mysql`, `mariadb` or `sqlite`, to be applied by hand.
 
     It leaves the same database as migrate() and can be run again, also after an interruption.
+    On SQLite, ADD COLUMN then says `duplicate column name`, and the client goes on.
     """
     text = io.StringIO()
     context = MigrationContext.configure(

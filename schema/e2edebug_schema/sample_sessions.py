@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
+from e2edebug.policy.error_class.evidence import Evidence
+from e2edebug.policy.error_class.registry import class_of
 from e2edebug.policy.sql_text import Statement, describe_statement
 from e2edebug_schema.tables import STATUS_RANKS
 
@@ -28,7 +30,7 @@ STEP_FIELDS: Final = (
 ERROR_FIELDS: Final = (
     "event_key", "correlation_id", "trace_id", "span_id", "timestamp", "layer", "component", "severity", "error_type",
     "error_message", "stack_trace", "fingerprint", "user_id", "request_path", "request_method", "service",
-    "service_release", "metadata",
+    "service_release", "metadata", "error_class",
 )  # fmt: skip
 SESSION_FIELDS: Final = (
     "correlation_id", "workflow_type", "user_id", "user_label", "trace_id", "root_operation", "service",
@@ -102,6 +104,7 @@ class _Request:
             f"Traceback (most recent call last):\n  File \"shop/{layer}.py\", line 40, in {component}\n"
             f"{error_type}: {message}\n",
             _fingerprint(error_type, component), str(self.user), path, "POST", SERVICE, self.release, "{}",
+            class_of(Evidence(error_type, message)),
         ))  # fmt: skip
 
     def finish(self, workflow_type: str, view: str, action: str, route: str) -> SampleSession:

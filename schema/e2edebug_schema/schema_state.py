@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from e2edebug_schema.column_types import SERVER_DIALECTS
-from e2edebug_schema.tables import metadata
+from e2edebug_schema.tables import ADDED_BY, metadata
 
 VERSION_TABLE: Final = "debugging_schema_version"
 """Alembic's bookkeeping under a name of ours: the host may use Alembic, too."""
@@ -63,15 +63,15 @@ def read_status(connection: Connection, *, revisions: tuple[str, ...]) -> Schema
         return SchemaStatus(SchemaState.FOREIGN, None, f"{_listed(ours)} exist, but {VERSION_TABLE} does not")
     revision = connection.exec_driver_sql(f"SELECT version_num FROM {VERSION_TABLE}").scalar()  # noqa: S608  # constant
     missing_tables = metadata.tables.keys() - columns.keys()
-    changed = _missing_columns(columns)
     if revision is None:
-        # A first migration that was interrupted left some of the tables, each of them whole.
-        if changed:
-            return SchemaStatus(SchemaState.FOREIGN, None, _described(changed, set()))
+        # A first migration that was interrupted left some of the tables, each of them as its revision made it.
+        if unfinished := _missing_columns(columns, with_added=False):
+            return SchemaStatus(SchemaState.FOREIGN, None, _described(unfinished, set()))
         return SchemaStatus(SchemaState.BEHIND, None, "its first migration did not finish")
     if revision in revisions[:-1]:
         return SchemaStatus(SchemaState.BEHIND, revision, f"it has revision {revision}, the code {revisions[-1]}")
     is_newest = revision == revisions[-1]
+    changed = _missing_columns(columns)
     if not is_newest and not _is_later(revision, revisions[-1]):
         return SchemaStatus(SchemaState.FOREIGN, revision, f"it has revision {revision!r}, which is none of e2edebug")
     if changed or (missing_tables and not is_newest):
@@ -97,9 +97,13 @@ def _is_later(revision: str, newest: str) -> bool:
     return revision[:4].isdecimal() and revision[:4] > newest[:4]
 
 
-def _missing_columns(stored: Mapping[str, Set[str]]) -> dict[str, Set[str]]:
-    """What the tables that are there lack."""
-    wanted = {name: set(table.columns.keys()) for name, table in metadata.tables.items() if name in stored}
+def _missing_columns(stored: Mapping[str, Set[str]], *, with_added: bool = True) -> dict[str, Set[str]]:
+    """What the tables that are there lack. with_added: columns that a later revision than the table's own adds, too."""
+    wanted = {
+        name: {column.name for column in table.columns if with_added or ADDED_BY not in column.info}
+        for name, table in metadata.tables.items()
+        if name in stored
+    }
     return {name: missing for name, columns in wanted.items() if (missing := columns - stored[name])}
 
 

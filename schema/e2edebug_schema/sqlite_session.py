@@ -13,7 +13,7 @@ SQLITE_FLOOR: Final = (3, 38, 0)
 BUSY_TIMEOUT_S: Final = 5.0
 
 BUCKET_FUNCTION: Final = "e2edebug_bucket"
-"""SQL function on our connections: the histogram bucket of a duration, NULL for zero and below."""
+"""SQL function on our connections: the histogram bucket of a duration, NULL for none, and for zero and below."""
 
 
 def open_sqlite(filename: str, options: dict[str, Any]) -> sqlite3.Connection:
@@ -57,15 +57,16 @@ def _opened(filename: str, options: dict[str, Any]) -> sqlite3.Connection:
         _switch_to_wal(connection)
         # In WAL mode NORMAL loses the last transactions at a power cut, and never the file (SQLite, "PRAGMA synchronous").
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.create_function(BUCKET_FUNCTION, 1, _bucket, deterministic=True)
+        connection.create_function(BUCKET_FUNCTION, 1, bucket_of_duration, deterministic=True)
     except BaseException:
         connection.close()
         raise
     return connection
 
 
-def _bucket(duration: float) -> int | None:
-    return bucket_index(duration) if duration > 0 else None
+def bucket_of_duration(duration: float | None) -> int | None:
+    """Return what BUCKET_FUNCTION gives."""
+    return bucket_index(duration) if duration is not None and duration > 0 else None
 
 
 def _switch_to_wal(connection: sqlite3.Connection) -> None:

@@ -49,6 +49,9 @@ OPEN_STATUS_RANK: Final = 4
 EXPLICIT_STATUS_RANK: Final = 5
 """complete_workflow() and fail_workflow() win over whatever the spans say."""
 
+ADDED_BY: Final = "added_by"
+"""In a column's `info`: the revision that added it, where that is not the one which made its table."""
+
 
 def _id() -> Column[int]:
     return Column("id", row_id(), primary_key=True, autoincrement=True)
@@ -198,6 +201,7 @@ error_log = Table(
     Column("service", name(100), nullable=False, server_default=""),
     Column("service_release", name(64)),
     Column("metadata", long_text(), nullable=False),
+    Column("error_class", code(32), nullable=False, server_default="", info={ADDED_BY: "0004"}),
     TimePartitionedPrimaryKey("id", partition_column="timestamp"),
     UniqueConstraint("event_key", "timestamp", name="uq_error_event"),
     Index("ix_error_correlation", "correlation_id"),
@@ -223,6 +227,7 @@ error_group = Table(
     Column("occurrences", BigInteger, nullable=False, server_default="0"),
     Column("status", code(16), nullable=False, server_default="unresolved"),
     _bounded("resolution_notes", 8192),
+    Column("error_class", code(32), nullable=False, server_default="", info={ADDED_BY: "0004"}),
     UniqueConstraint("fingerprint", "fingerprint_version", name="uq_group_fingerprint"),
     Index("ix_group_status_seen", "status", "last_seen"),
     Index("ix_group_seen", "last_seen"),

@@ -43,6 +43,11 @@ trace id        3f2a8c1e000040008000000000000001
                                          │   ✗ requests.exceptions.ReadTimeout: payments.local: read timed out after 0.8
                                          │     s  shop/payment.py:33 in charge
                      ╺   200 µs cache    └ default.set
+
+timeout  ReadTimeout
+  The answer did not come within the limit, and whether the other side acted is not known: repeat only what is safe to
+  do twice (idempotency key), keep the limit below that of whoever waits for you, and call it outside of a transaction
+  or in a task.
 """
     )
 

@@ -6,7 +6,7 @@ import traceback
 import pytest
 
 from e2edebug.policy.exception_stack import stack_text
-from e2edebug_exporters.fingerprint import read_stack
+from e2edebug.policy.stack_frames import read_stack
 
 
 def descend(depth: int) -> None:

@@ -24,11 +24,14 @@ def described(engine: sa.Engine, table: str) -> dict[str, Any]:
     """Everything that the database says of *table*, its partitions apart."""
     with engine.connect() as connection:
         if engine.dialect.name == "sqlite":
-            found = connection.execute(
-                sa.text("SELECT type, name, sql FROM sqlite_master WHERE tbl_name = :table ORDER BY type, name"),
-                {"table": table},
+            # Not the text of CREATE TABLE: ADD COLUMN puts a column behind the constraints, which means the same.
+            columns = connection.exec_driver_sql(f"PRAGMA table_info({table})")
+            indexes = connection.exec_driver_sql(
+                'SELECT il.name, il."unique", il.origin, ii.seqno, ii.name FROM pragma_index_list(?) AS il, '
+                "pragma_index_info(il.name) AS ii ORDER BY il.name, ii.seqno",
+                (table,),
             )
-            return {"definition": [(kind, name, " ".join((sql or "").split())) for kind, name, sql in found]}
+            return {"columns": [tuple(row) for row in columns], "keys": [tuple(row) for row in indexes]}
         queries = {"columns": SERVER_COLUMNS, "keys": SERVER_KEYS, "options": SERVER_OPTIONS}
         return {
             name: [tuple(row) for row in connection.exec_driver_sql(query, (table,))] for name, query in queries.items()

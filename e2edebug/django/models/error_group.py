@@ -25,6 +25,7 @@ class ErrorGroup(models.Model):
     occurrences = models.BigIntegerField(default=0)
     status = models.CharField(max_length=16, default="unresolved", choices=choices_of(GROUP_STATUSES))
     resolution_notes = models.TextField(null=True, blank=True)
+    error_class = models.CharField(max_length=32, default="", blank=True)
 
     objects = ErrorGroupQuerySet.as_manager()
 

@@ -38,6 +38,7 @@ class ErrorLog(models.Model):
     service = models.CharField(max_length=100, default="", blank=True)
     service_release = models.CharField(max_length=64, null=True, blank=True)
     metadata = JsonTextField(default=dict)
+    error_class = models.CharField(max_length=32, default="", blank=True)
 
     workflow_session = SessionRelation(related_name="error_logs")
     error_group = models.ForeignObject(

@@ -29,7 +29,7 @@ SESSION_COLUMNS: Final = (
 )  # fmt: skip
 GROUP_COLUMNS: Final = (
     "fingerprint", "fingerprint_version", "title", "error_type", "layer", "component", "first_seen", "last_seen",
-    "first_release", "last_release", "occurrences", "status",
+    "first_release", "last_release", "occurrences", "status", "error_class",
 )  # fmt: skip
 CHANGE_TABLE: Final = "debugging_error_group_change"
 CHANGE_KEY: Final = ("fingerprint", "fingerprint_version", "changed_at", "new_status")
@@ -182,6 +182,7 @@ def group_upsert_tail(dialect: UpsertDialect) -> str:
     is_later = f"{new('last_seen')} > {old('last_seen')}"
     assignments = {
         "title": f"CASE WHEN {old('title')} = '' THEN {new('title')} ELSE {old('title')} END",
+        "error_class": f"CASE WHEN {old('error_class')} = '' THEN {new('error_class')} ELSE {old('error_class')} END",
         "first_release": f"CASE WHEN {new('first_seen')} < {old('first_seen')} THEN {new('first_release')} ELSE {old('first_release')} END",
         "first_seen": f"{dialect.least}({old('first_seen')}, {new('first_seen')})",
         "last_release": f"CASE WHEN {is_later} THEN {new('last_release')} ELSE {old('last_release')} END",

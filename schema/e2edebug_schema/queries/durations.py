@@ -46,7 +46,7 @@ def durations_by(
 ) -> dict[Key, Durations]:
     """Return the durations of the steps that fulfil *conditions*, by the values of *keys*."""
     duration = trace_step.c.duration_ms
-    bucket = _bucket(connection, duration)
+    bucket = bucket_of(connection, duration)
     query = (
         select(
             *keys, bucket, func.count(), func.sum(duration), func.min(duration), func.max(duration),
@@ -89,7 +89,7 @@ def longest_of(
     }
 
 
-def _bucket(connection: Connection, duration: ColumnElement[float]) -> ColumnElement[Any]:
+def bucket_of(connection: Connection, duration: ColumnElement[float]) -> ColumnElement[Any]:
     """The index of Histogram; NULL for zero and below."""
     if connection.dialect.name == "sqlite":
         # SQLite's own logarithm is not in every build.

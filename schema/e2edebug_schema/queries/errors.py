@@ -39,6 +39,8 @@ class Error:
     service: str
     service_release: str | None
     metadata: dict[str, Any]
+    error_class: str
+    """What kind of error it is, such as `database.deadlock`; '' where it was stored before there were classes."""
 
     @property
     def key(self) -> "ErrorKey":
@@ -61,6 +63,7 @@ class ErrorFilter:
     component: str | None = None
     severity: str | None = None
     error_type: str | None = None
+    error_class: str | None = None
     fingerprint: str | None = None
     service_release: str | None = None
     resolved: bool | None = None
@@ -86,6 +89,7 @@ class ErrorGroup:
     occurrences: int
     status: str
     resolution_notes: str | None
+    error_class: str
 
     @property
     def key(self) -> ErrorKey:
@@ -140,7 +144,16 @@ def error_groups(
 
 
 def _conditions(filters: ErrorFilter) -> list[ColumnElement[bool]]:
-    names = ("layer", "component", "severity", "error_type", "fingerprint", "service_release", "resolved")
+    names = (
+        "layer",
+        "component",
+        "severity",
+        "error_type",
+        "error_class",
+        "fingerprint",
+        "service_release",
+        "resolved",
+    )
     columns = error_log.c
     conditions: list[ColumnElement[bool]] = [
         equals(columns[name], value) for name in names if (value := getattr(filters, name)) is not None

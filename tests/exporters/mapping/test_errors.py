@@ -15,8 +15,9 @@ from support.spans import RESOURCE, START_UNIX_NS, exception_event, make_span
 
 from e2edebug.policy.error_text import mask_stack_trace
 from e2edebug.policy.exception_stack import stack_text
+from e2edebug.policy.stack_frames import frames_of, read_stack
 from e2edebug_exporters.error_mapping import TOO_MANY_ERRORS
-from e2edebug_exporters.fingerprint import FINGERPRINT_VERSION, fingerprint, frames_of, qualified_type, read_stack
+from e2edebug_exporters.fingerprint import FINGERPRINT_VERSION, fingerprint, qualified_type
 from e2edebug_exporters.row_mapper import RowMapper
 from e2edebug_exporters.rows import ErrorRow, RowBatch
 
@@ -156,6 +157,7 @@ def test_an_error_is_a_whole_row(rows_of: RowsOf) -> None:
             f'{{"code.location":"tests/exporters/mapping/test_errors.py:{line_that_raised(error)} in chained",'
             '"operation":"price","service.instance.id":"test-instance"}'
         ),
+        error_class="code",
         group_title="ValueError: no price",
     )
     assert "KeyError: 'sku'" in row.stack_trace

@@ -71,6 +71,7 @@ def error(number: int = 1, *, trace: int = 1, **values: Any) -> ErrorRow:
         service="shop",
         service_release="1.4.2",
         metadata="{}",
+        error_class="code",
         group_title="ValueError: no such product",
     )
     return row._replace(**values)

@@ -53,6 +53,8 @@ def test_the_whole_group_upsert_on_mysql_8() -> None:
     assert group_upsert_tail(MYSQL) == (
         " AS new ON DUPLICATE KEY UPDATE "
         "title = CASE WHEN debugging_error_group.title = '' THEN new.title ELSE debugging_error_group.title END, "
+        "error_class = CASE WHEN debugging_error_group.error_class = '' THEN new.error_class "
+        "ELSE debugging_error_group.error_class END, "
         "first_release = CASE WHEN new.first_seen < debugging_error_group.first_seen THEN new.first_release "
         "ELSE debugging_error_group.first_release END, "
         "first_seen = LEAST(debugging_error_group.first_seen, new.first_seen), "

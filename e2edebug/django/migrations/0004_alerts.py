@@ -8,12 +8,12 @@ import e2edebug.django.store_revision
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("debugging", "0002_leases_and_error_group_changes"),
+        ("debugging", "0003_error_classes"),
     ]
 
     operations = [
         e2edebug.django.store_revision.ApplyStoreRevision(
-            revision="0004",
+            revision="0005",
         ),
         migrations.CreateModel(
             name="AlertEvent",

@@ -19,8 +19,8 @@ from e2edebug_schema.column_types import (
 )
 from e2edebug_schema.table_ddl import create_table_statements, plain_table_options
 
-revision = "0004"
-down_revision = "0003"
+revision = "0005"
+down_revision = "0004"
 branch_labels = None
 depends_on = None
 

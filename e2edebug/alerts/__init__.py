@@ -1,0 +1,1 @@
+"""Thresholds that people trust: stored metrics become alerts, alerts become messages."""

@@ -1,0 +1,70 @@
+"""Another service failed, or could not be reached."""
+
+import re
+from typing import Final
+
+from e2edebug.policy.error_class.evidence import Raised
+
+NAME: Final = "external"
+
+_PACKAGES: Final = frozenset(
+    {
+        "requests", "httpx", "httpcore", "urllib", "urllib3", "aiohttp", "http", "smtplib", "imaplib", "poplib", "ftplib",
+        "redis", "pymemcache", "kombu", "amqp", "botocore", "boto3", "stripe", "grpc", "elasticsearch", "ssl",
+        "twilio", "sendgrid",
+    }
+)  # fmt: skip
+_NAMES: Final = (
+    "ConnectionError", "ConnectionRefusedError", "ConnectionResetError", "ConnectionAbortedError", "BrokenPipeError",
+    "gaierror", "herror", "SSLError", "SSLCertVerificationError", "HTTPError", "URLError", "RemoteDisconnected",
+    "BadGatewayError", "ServiceUnavailable",
+)  # fmt: skip
+_STATUS: Final = re.compile(r"\b([45]\d\d)\b")
+
+
+def matches(raised: Raised) -> bool:
+    """By the library that made the call, and by the sockets below it."""
+    return raised.package in _PACKAGES or raised.is_named(*_NAMES)
+
+
+def suggestion(raised: Raised) -> str:
+    """By how far the call came."""
+    text = f"{raised.short_name} {raised.message}"
+    lowered = text.lower()
+    if "gaierror" in lowered or "name or service not known" in lowered or "name resolution" in lowered:
+        return "The host's name could not be resolved: check it for a typing error, and the DNS of this machine or container."
+    if "ssl" in lowered or "certificate" in lowered:
+        return (
+            "The certificate was refused: check its host name and date, and that the CA bundle of this machine is current. "
+            "Do not switch verification off."
+        )
+    if "refused" in lowered:
+        return (
+            "Nothing listens at that address: check host and port, and whether the service runs; nothing was sent, so "
+            "repeating is safe."
+        )
+    status = _STATUS.search(raised.message)
+    if status is not None and status.group(1) in ("401", "403"):
+        return (
+            f"The other service answered {status.group(1)}: our key or token for it is wrong, expired or lacks the right; "
+            f"it is not this user's login."
+        )
+    if status is not None and status.group(1) == "429":
+        return (
+            "The other service limits how often it is called: honour its Retry-After header, and spread or cache the "
+            "calls."
+        )
+    if status is not None and status.group(1).startswith("4"):
+        return (
+            f"The other service refused what we sent ({status.group(1)}): compare the request with its documentation; "
+            f"repeating it as it is will not help."
+        )
+    if status is not None:
+        return (
+            f"The other service failed ({status.group(1)}): repeat what is safe to do twice, after a pause that grows, and "
+            f"decide what the user sees meanwhile."
+        )
+    return (
+        "The connection to another service broke: whether it acted is not known, so repeat only what is safe to do twice, "
+        "and decide what the user sees while it is away."
+    )
