@@ -1,4 +1,4 @@
-"""How long operations took, counted for every span that ended, whether or not it was sampled.
+"""How long operations took and how they ended, counted for every span that ended, whether or not it was sampled.
 
 One histogram per layer and component and interval, at the one scale of the store, with the *worst* span that is stored
 as exemplar: the SDK's reservoir picks a random one and kept the one slow request in 1 of 40 intervals.
@@ -28,7 +28,10 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from e2edebug.policy import attributes as names
 from e2edebug.policy.self_report import internal_error
+from e2edebug_exporters import query_counts
 from e2edebug_exporters.hit_rates import HitRates
+from e2edebug_exporters.query_counts import QueryCounts
+from e2edebug_exporters.rates import Counted, rates
 from e2edebug_exporters.span_naming import layer_and_component
 from e2edebug_exporters.span_reading import is_stored, raw_attributes
 from e2edebug_exporters.step_mapping import is_client_error
@@ -42,6 +45,8 @@ MAX_SERIES: Final = 1000
 OTHER_COMPONENTS: Final = "(other)"
 """Where durations go once an interval has seen MAX_SERIES components: a client must not fill the memory with names."""
 
+_METRICS_OF_SERIES: Final = 3
+"""Durations, error rate, throughput."""
 _NS_PER_MS: Final = 1e6
 _COUNT_AT: Final = 2000
 """So many ended spans may wait to be counted; the pipeline's thread does so every second, and normally long before."""
@@ -52,9 +57,9 @@ _SERVER: Final = SpanKind.SERVER
 
 
 class _Series:
-    """The durations of one layer and component."""
+    """The values of one layer and component."""
 
-    __slots__ = ("buckets", "count", "error_count", "maximum", "minimum", "sum", "worst", "worst_ms", "zero_count")
+    __slots__ = ("buckets", "count", "error_count", "maximum", "minimum", "sum", "worst", "worst_value", "zero_count")
 
     def __init__(self) -> None:
         self.buckets: dict[int, int] = {}
@@ -65,8 +70,23 @@ class _Series:
         self.minimum = float("inf")
         self.maximum = -1.0
         self.worst: ReadableSpan | None = None
-        """The longest span that is stored."""
-        self.worst_ms = -1.0
+        """The span with the highest value that is stored."""
+        self.worst_value = -1.0
+
+    def add(self, value: float, *, is_error: bool) -> None:
+        self.count += 1
+        self.sum += value
+        if value:
+            index = bucket_index(value)
+            self.buckets[index] = self.buckets.get(index, 0) + 1
+        else:
+            self.zero_count += 1
+        if is_error:
+            self.error_count += 1
+        if value < self.minimum:
+            self.minimum = value
+        if value > self.maximum:
+            self.maximum = value
 
 
 class SpanMetrics:
@@ -83,6 +103,8 @@ class SpanMetrics:
         self._ended: deque[ReadableSpan] = deque()
         self._series: dict[tuple[str, str], _Series] = {}
         self._hit_rates = HitRates()
+        self._query_counts = QueryCounts()
+        self._queries_of: dict[tuple[str, str], _Series] = {}
         self.resource: Resource | None = None
         """That of the spans; a process has one."""
         self._since_unix_ns = self._now_unix_ns()
@@ -126,28 +148,23 @@ class SpanMetrics:
         if start is None or end is None or key is None:
             return
         duration_ms = (end - start) / _NS_PER_MS if end > start else 0.0
-        index = bucket_index(duration_ms) if duration_ms else 0
         is_error = span.status.status_code is _ERROR and not (span.kind is _SERVER and _is_client_error(attributes))
         series = self._series.get(key)
         if series is None:
             series = self._open(key, span)
         if key[0] == "cache":
             self._hit_rates.count(key[1] if series is self._series.get(key) else OTHER_COMPONENTS, attributes)
-        series.count += 1
-        series.sum += duration_ms
-        if duration_ms:
-            series.buckets[index] = series.buckets.get(index, 0) + 1
-        else:
-            series.zero_count += 1
-        if is_error:
-            series.error_count += 1
-        if duration_ms < series.minimum:
-            series.minimum = duration_ms
-        if duration_ms > series.maximum:
-            series.maximum = duration_ms
+        self._add(series, duration_ms, span, is_error=is_error)
+        query_count = self._query_counts.take(span)
+        if query_count is not None:
+            key = key if key in self._series else (key[0], OTHER_COMPONENTS)
+            self._add(self._queries_of.setdefault(key, _Series()), query_count, span, is_error=is_error)
+
+    def _add(self, series: _Series, value: float, span: ReadableSpan, *, is_error: bool) -> None:
+        series.add(value, is_error=is_error)
         # Only what is stored can be looked at: with a sampler, the worst of all is mostly nowhere to be found.
-        if duration_ms > series.worst_ms and is_stored(span, self.keeps_trace):
-            series.worst_ms = duration_ms
+        if value > series.worst_value and is_stored(span, self.keeps_trace):
+            series.worst_value = value
             series.worst = span
 
     def _open(self, key: tuple[str, str], span: ReadableSpan) -> _Series:
@@ -158,13 +175,14 @@ class SpanMetrics:
         return self._series.setdefault(key, _Series())
 
     def close(self) -> int:
-        """Return how many series nobody will collect any more. Waits for nothing: a signal handler may call it."""
+        """Return how many rows nobody will collect any more. Waits for nothing: a signal handler may call it."""
         if self._lock.acquire(blocking=False):
             try:
                 self._count_ended()
             finally:
                 self._lock.release()
-        uncollected, self._series = len(self._series), {}
+        uncollected = _METRICS_OF_SERIES * len(self._series) + len(self._queries_of)
+        self._series, self._queries_of = {}, {}
         return uncollected
 
     def collect(self) -> MetricsData | None:
@@ -174,14 +192,29 @@ class SpanMetrics:
             now = self._now_unix_ns()
             since, series, resource = self._since_unix_ns, self._series, self.resource
             self._series, self._since_unix_ns = {}, now
+            queries_of, self._queries_of = self._queries_of, {}
             hit_rate = self._hit_rates.collect(since, now)
         if not series:
             return None
-        points = [_point(layer, component, one, since, now) for (layer, component), one in series.items()]
-        histogram = ExponentialHistogram(points, AggregationTemporality.DELTA)
-        metric = Metric(METRIC_NAME, "duration of operations", UNIT, histogram)
-        scope = ScopeMetrics(SCOPE, [metric] if hit_rate is None else [metric, hit_rate], "")
+        counted = [Counted(layer, component, one.count, one.error_count) for (layer, component), one in series.items()]
+        found = [
+            Metric(METRIC_NAME, "duration of operations", UNIT, _histogram(series, since, now)),
+            *rates(counted, since, now),
+        ]
+        if queries_of:
+            described = "database statements of a request"
+            found.append(
+                Metric(query_counts.METRIC_NAME, described, query_counts.UNIT, _histogram(queries_of, since, now))
+            )
+        if hit_rate is not None:
+            found.append(hit_rate)
+        scope = ScopeMetrics(SCOPE, found, "")
         return MetricsData([ResourceMetrics(resource or Resource.get_empty(), [scope], "")])
+
+
+def _histogram(series: Mapping[tuple[str, str], _Series], since: int, now: int) -> ExponentialHistogram:
+    points = [_point(layer, component, one, since, now) for (layer, component), one in series.items()]
+    return ExponentialHistogram(points, AggregationTemporality.DELTA)
 
 
 def _point(layer: str, component: str, series: _Series, since: int, now: int) -> ExponentialHistogramDataPoint:
@@ -205,7 +238,7 @@ def _point(layer: str, component: str, series: _Series, since: int, now: int) ->
         flags=0,
         min=series.minimum,
         max=series.maximum,
-        exemplars=[] if series.worst is None else [_exemplar(series.worst, series.worst_ms)],
+        exemplars=[] if series.worst is None else [_exemplar(series.worst, series.worst_value)],
     )
 
 

@@ -264,7 +264,7 @@ def test_durations_that_a_shutdown_leaves_uncollected_are_dropped_and_counted(st
     held.may_go_on.set()
 
     assert not is_all_written
-    assert pipeline.stats()["dropped"] == {"shutdown": 2}, "the span and its duration"
+    assert pipeline.stats()["dropped"] == {"shutdown": 4}, "the span, its duration, error rate and throughput"
     assert_balanced(pipeline)
 
 

@@ -9,6 +9,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 from support.spans import START_UNIX_NS, make_span
 
 from e2edebug.policy import attributes as names
+from e2edebug_exporters.row_mapper import RowMapper
+from e2edebug_exporters.rows import RowBatch
 from e2edebug_exporters.span_metrics import MAX_SERIES, OTHER_COMPONENTS, SpanMetrics
 from e2edebug_schema.histogram import Histogram, bucket_index
 
@@ -139,3 +141,75 @@ def test_a_request_that_its_client_got_wrong_is_no_error_of_the_server(
 
     (point,) = points(metrics)
     assert point.attributes[names.ERROR_COUNT] == errors
+
+
+def rows_of(metrics: SpanMetrics) -> dict[tuple[str, str, str], Any]:
+    """The snapshots of an interval by layer, component and metric."""
+    data = metrics.collect()
+    assert data is not None
+    batch = RowBatch()
+    RowMapper().add_metrics(batch, data)
+    return {(row.layer, row.component, row.metric_name): row for row in batch.snapshots}
+
+
+def test_an_interval_says_how_many_operations_failed_and_how_many_there_were_a_second() -> None:
+    clock = iter([START_UNIX_NS, START_UNIX_NS + 10 * 10**9])
+    metrics = SpanMetrics(now_unix_ns=lambda: next(clock))
+    for status in (StatusCode.ERROR, StatusCode.UNSET, StatusCode.UNSET, StatusCode.UNSET):
+        metrics.record(timed(4, status=status))
+
+    rows = rows_of(metrics)
+
+    failed, rate = rows["api", "CartView", "error_rate"], rows["api", "CartView", "throughput"]
+    assert (failed.metric_value, failed.unit, failed.error_count, failed.interval_s) == (25.0, "%", 1, 10.0)
+    assert (rate.metric_value, rate.unit, rate.interval_s) == (0.4, "1/s", 10.0)
+    assert {row.timestamp for row in rows.values()} == {rows["api", "CartView", "response_time"].timestamp}
+
+
+def test_each_request_says_how_many_statements_it_ran() -> None:
+    metrics = SpanMetrics()
+    view = {"attributes": API, "kind": SpanKind.SERVER}
+    for trace_id, statements in ((1, 37), (2, 3), (3, 0)):
+        for number in range(statements):
+            metrics.record(query_span(trace_id, 100 + number))
+        metrics.record(command_span(trace_id, 99))
+        metrics.record(timed(50, trace_id=trace_id, span_id=1, **view))
+
+    row = rows_of(metrics)["api", "CartView", "query_count"]
+
+    assert (row.count, row.sum, row.min, row.max, row.unit) == (3, 40.0, 0.0, 37.0, "queries")
+    assert row.trace_id == f"{1:032x}", "the request with the most statements"
+
+
+def test_a_request_within_a_request_is_part_of_it() -> None:
+    metrics = SpanMetrics()
+    metrics.record(query_span(1, 5))
+    metrics.record(timed(5, trace_id=1, span_id=2, parent=1, kind=SpanKind.SERVER))
+    metrics.record(query_span(1, 6))
+    metrics.record(timed(9, trace_id=1, span_id=1, kind=SpanKind.SERVER))
+
+    row = rows_of(metrics)["api", "CartView", "query_count"]
+
+    assert (row.count, row.sum) == (1, 2.0)
+
+
+def test_statements_outside_of_requests_do_not_fill_the_memory() -> None:
+    metrics = SpanMetrics()
+    for trace_id in range(1, 10_001):
+        metrics.record(query_span(trace_id, 1))
+    metrics.count_ended()
+
+    assert len(metrics._query_counts._by_trace) <= 4096
+
+
+def query_span(trace_id: int, span_id: int) -> Any:
+    attributes = {
+        names.LAYER: "database", names.COMPONENT: "shop_product", "db.system.name": "mariadb",
+        names.STATEMENT_DIGEST: "0" * 32, "db.query.text": "SELECT ?",
+    }  # fmt: skip
+    return timed(1, trace_id=trace_id, span_id=span_id, parent=1, kind=SpanKind.CLIENT, attributes=attributes)
+
+
+def command_span(trace_id: int, span_id: int) -> Any:
+    attributes = {names.COMPONENT: "default", names.OPERATION: "COMMIT", "db.system.name": "mariadb"}
+    return timed(1, trace_id=trace_id, span_id=span_id, parent=1, kind=SpanKind.CLIENT, attributes=attributes)
