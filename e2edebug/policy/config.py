@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from e2edebug.policy.config_values import (
     BOOLEAN,
     DATABASE_URL,
+    DAYS,
     HOSTS,
     NAMES,
     PATTERNS,
@@ -234,6 +235,38 @@ class Config:
     exit_timeout_s: float = field(
         default=2.0,
         metadata=_described(seconds(may_be_zero=True), "How long the exit of the process may wait for the last rows."),
+    )
+    retention_step_days: float = field(
+        default=14.0, metadata=_described(DAYS, "How long steps are kept; 0, as in the next ones, is for ever.")
+    )
+    retention_session_days: float = field(
+        default=30.0, metadata=_described(DAYS, "How long workflows are kept, without their steps in the end.")
+    )
+    retention_snapshot_days: float = field(
+        default=90.0,
+        metadata=_described(DAYS, "How long metrics are kept; after two days they are merged into hours."),
+    )
+    retention_error_days: float = field(default=90.0, metadata=_described(DAYS, "How long single errors are kept."))
+    retention_group_days: float = field(
+        default=365.0, metadata=_described(DAYS, "How long error groups are kept after their last error.")
+    )
+    retention_alert_days: float = field(
+        default=180.0, metadata=_described(DAYS, "How long alerts are kept that have been resolved.")
+    )
+    retention_max_bytes: int = field(
+        default=20 * 1024**3,
+        metadata=_described(
+            size(at_least=0), "Beyond this size the oldest days go before their time, never today's; 0: no limit."
+        ),
+    )
+    retention_runner: bool = field(
+        default=True,
+        metadata=_described(
+            BOOLEAN, "Clear out old rows from within the application, one process at a time. Off: run `e2edebug prune`."
+        ),
+    )
+    retention_interval_s: float = field(
+        default=3600.0, metadata=_described(seconds(), "How long it rests between two runs.")
     )
     raise_errors: bool = field(
         default=False,

@@ -14,6 +14,7 @@ from urllib.parse import unquote
 from e2edebug.policy.secret_names import is_secret_name
 
 LONGEST_S: Final = 31_536_000
+LONGEST_DAYS: Final = 36_500
 """One year: PyMySQL refuses a longer connect_timeout, and waits of the interpreter overflow beyond some more."""
 
 _INTEGER = re.compile(r"[0-9]{1,15}", re.ASCII)
@@ -260,7 +261,16 @@ def seconds(*, may_be_zero: bool = False) -> Kind:
     return Kind("number", parse, "seconds")
 
 
+def _days(value: object) -> float:
+    is_number = isinstance(value, str | int | float) and not isinstance(value, bool)
+    text = format(value, "f") if isinstance(value, float) and math.isfinite(value) else str(value).strip()
+    if not is_number or _NUMBER.fullmatch(text) is None or not 0 <= float(text) <= LONGEST_DAYS:
+        raise ValueFormError(f"a number of days from 0 (for ever) up to {LONGEST_DAYS}")
+    return float(text)
+
+
 BOOLEAN: Final = Kind("boolean", _boolean)
+DAYS: Final = Kind("number", _days, "days")
 TEXT: Final = Kind("text", _text)
 DATABASE_URL: Final = Kind("database URL", _database_url, is_secret=True)
 NAMES: Final = Kind("names, by commas", _names)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from opentelemetry.sdk.resources import Resource
 
     from e2edebug.runtime.providers import Connected
+    from e2edebug.runtime.retention_runner import RetentionRunner
     from e2edebug_exporters.pipeline import Pipeline
 
 __all__ = [
@@ -34,6 +35,8 @@ __all__ = [
 _READ_LATE: Final = {
     "auto_migrate", "capture_client_address", "connect_timeout_s", "database_alias", "database_url", "enabled",
     "raise_errors", "read_timeout_s", "redact_keys", "value_max_bytes", "workflow_rules", "write_timeout_s",
+    "retention_alert_days", "retention_error_days", "retention_group_days", "retention_interval_s", "retention_max_bytes", "retention_runner",
+    "retention_session_days", "retention_snapshot_days", "retention_step_days",
     "capture_code_location", "correlation_id_max_age_s", "correlation_id_max_traces", "disabled_instrumentations",
     "excluded_urls", "propagate_to", "response_header", "trust_incoming_trace",
 }  # fmt: skip
@@ -53,6 +56,7 @@ class Runtime:
     pipeline: "Pipeline"
     overrides: dict[str, object]
     is_under_test: bool = False
+    retention: "RetentionRunner | None" = None
 
 
 def init(**overrides: object) -> None:
@@ -84,6 +88,8 @@ def init(**overrides: object) -> None:
         resource = providers.build_resource(config)
         runtime = _runtime = Runtime(config, resource, _pipeline(config, resource), dict(overrides))
         connected = providers.connect(runtime.pipeline, config, resource)
+        runtime.retention = _retention_runner(config)
+        runtime.pipeline.add_chore(runtime.retention.run_if_due)
         providers.add_propagator()
         instrument()
         say("%s", _summary(config, connected))
@@ -137,6 +143,7 @@ def shutdown(timeout_s: float | None = None) -> bool:
         from e2edebug_instrumentation import registry
 
         registry.uninstrument_all()
+        _stop_retention(runtime)
         return runtime.pipeline.shutdown(timeout_s)
 
 
@@ -184,6 +191,7 @@ def adopt_django_settings() -> None:
         if reason is not None:
             say("nothing is recorded any more, because %s", reason)
             registry.uninstrument_all()
+            _stop_retention(runtime)
             runtime.pipeline.shutdown(0.0)
             _runtime = None
             return
@@ -196,6 +204,7 @@ def stop_storing_for_tests() -> None:
     with _lock:
         if _runtime is not None and not _runtime.is_under_test:
             _runtime.is_under_test = True
+            _stop_retention(_runtime)
             _runtime.pipeline.shutdown(0.0)
             say("under Django's test runner nothing is stored; e2edebug.testing.capture() shows what is traced")
 
@@ -225,6 +234,27 @@ def _pipeline(config: Config, resource: "Resource") -> "Pipeline":
         return mapper_of(latest()) if _runtime is None else mapper_of(latest(), _runtime.pipeline.configuration)
 
     return Pipeline(StoreConnection(make_engine), config, resource=resource, make_mapper=make_mapper)
+
+
+def _retention_runner(config: Config) -> "RetentionRunner":
+    from e2edebug.runtime.retention_runner import RetentionRunner
+    from e2edebug.runtime.store_choice import choose_store_url
+    from e2edebug_schema.engine import create_store_engine
+
+    def make_engine(now: Config) -> Any:
+        return create_store_engine(
+            choose_store_url(now).url,
+            connect_timeout_s=now.connect_timeout_s,
+            read_timeout_s=now.read_timeout_s,
+            write_timeout_s=now.write_timeout_s,
+        )
+
+    return RetentionRunner(lambda: config if _runtime is None else _runtime.config, make_engine)
+
+
+def _stop_retention(runtime: Runtime) -> None:
+    if runtime.retention is not None:
+        runtime.retention.stop()
 
 
 def _reason_for_nothing(config: Config) -> str | None:

@@ -99,6 +99,7 @@ class Pipeline:
             self.span_metrics.collect,
             self._self_metrics.collect,
         ]
+        self._chores: list[Callable[[], None]] = []
         self._queue = BoundedQueue(
             max_items=config.queue_max_items, max_bytes=config.queue_max_bytes, ledger=self.ledger
         )
@@ -161,6 +162,13 @@ class Pipeline:
     def add_metric_source(self, collect: Callable[[], MetricsData | None]) -> None:
         """Ask *collect* for metrics at each metric interval, flush, fork and exit; it may also put them itself."""
         self._metric_sources.append(collect)
+
+    def add_chore(self, run_if_due: Callable[[], None]) -> None:
+        """Call *run_if_due* from this pipeline's thread at every flush interval, as long as the store answers.
+
+        It must return at once, and raise nothing: rows wait for it.
+        """
+        self._chores.append(run_if_due)
 
     def flush(self, timeout_s: float) -> bool:
         """Write what was emitted before this call, metrics of this moment included.
@@ -309,6 +317,8 @@ class Pipeline:
                     self._deliver()
                     if not self._delivery.is_store_away:
                         self._timeouts.run_if_due()
+                        for chore in self._chores:
+                            chore()
             except BaseException as error:  # noqa: BLE001 # the one thread there is must survive any batch
                 self._delivery.abandon(INTERNAL_ERROR)
                 self._queue.settle()
