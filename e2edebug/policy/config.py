@@ -183,7 +183,7 @@ class Config:
             NAMES,
             "What is left alone: `django`, `django_commands`, `django_database`, `dbapi`, `sqlalchemy`, `django_cache`, "
             "`redis`, `pymemcache`, `requests`, `httpx`, `urllib`, `urllib3`, `aiohttp-client`, `celery`, `django_tasks`, "
-            "`rq`, `threading`.",
+            "`rq`, `threading`, `system`, `connection_pool`, `logging`, `unhandled_exceptions`.",
             otel="OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
         ),
     )

@@ -20,6 +20,7 @@ INSTRUMENTORS: Final = {
     "urllib": "e2edebug_instrumentation.outgoing_http.clients:UrllibInstrumentor",
     "urllib3": "e2edebug_instrumentation.outgoing_http.clients:Urllib3Instrumentor",
     "aiohttp-client": "e2edebug_instrumentation.outgoing_http.clients:AiohttpClientInstrumentor",
+    "system": "e2edebug_instrumentation.system.instrumentor:SystemInstrumentor",
 }
 """Name -> module:class. Each waits for its library to be imported, and costs nothing where it never is."""
 

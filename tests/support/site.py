@@ -115,20 +115,24 @@ class Site:
         self, *arguments: str, environ: Mapping[str, str] | None = None, program: str = sys.executable
     ) -> subprocess.CompletedProcess[str]:
         """Run *program* likewise, whatever its exit code."""
-        inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith(("E2EDEBUG_", "OTEL_", "DJANGO_"))
-        }
         return subprocess.run(
             [program, *arguments],
             cwd=self.folder,
-            env={
-                **inherited,
-                "E2EDEBUG_RAISE_ERRORS": "1",
-                "E2EDEBUG_EXIT_TIMEOUT_S": "30",
-                "PYTHONPATH": str(self.folder),
-                **(environ or {}),
-            },
+            env=self.environment(environ),
             capture_output=True,
             text=True,
             timeout=180,
         )
+
+    def environment(self, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the variables that a program of the site runs with."""
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("E2EDEBUG_", "OTEL_", "DJANGO_"))
+        }
+        return {
+            **inherited,
+            "E2EDEBUG_RAISE_ERRORS": "1",
+            "E2EDEBUG_EXIT_TIMEOUT_S": "30",
+            "PYTHONPATH": str(self.folder),
+            **(environ or {}),
+        }

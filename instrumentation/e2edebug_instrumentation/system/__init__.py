@@ -1,0 +1,1 @@
+"""What the machine, the container and the process have left: layer `system`."""
