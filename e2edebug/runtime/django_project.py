@@ -39,12 +39,17 @@ def e2edebug_settings() -> Mapping[str, object] | None:
 
 def is_expected() -> bool:
     """Whether this process shows that it is going to set a Django project up, though it has not done so yet."""
-    if "DJANGO_SETTINGS_MODULE" in os.environ or "django" in sys.modules or _is_imported_by_a_project():
+    if "DJANGO_SETTINGS_MODULE" in os.environ or _is_django_imported() or _is_imported_by_a_project():
         return True
     program = Path(sys.argv[0]).name if sys.argv and sys.argv[0] else ""
     if program == "__main__.py":  # python -m gunicorn
         program = Path(sys.argv[0]).parent.name
     return program in _SERVERS
+
+
+def _is_django_imported() -> bool:
+    # kombu, below Celery, imports a bit of any Django that is installed, for the sake of its lazy texts.
+    return "django" in sys.modules and ("kombu" not in sys.modules or "django.conf" in sys.modules)
 
 
 def _is_imported_by_a_project() -> bool:

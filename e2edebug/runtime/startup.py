@@ -29,6 +29,18 @@ def start() -> None:
             _is_waiting = True
             wrapt.register_post_import_hook(_wrap_populate, "django.apps.registry")
             django_tests.watch(lifecycle.stop_storing_for_tests)
+            wrapt.register_post_import_hook(_watch_celery, "celery.signals")
+
+
+def _watch_celery(signals: Any) -> None:
+    """Begin when a worker or beat is set up: by then Django has been, in a project of Django's."""
+    for name in ("celeryd_after_setup", "beat_init"):
+        getattr(signals, name).connect(_begin_in_celery, weak=False, dispatch_uid="e2edebug start")
+
+
+def _begin_in_celery(**_: object) -> None:
+    if not lifecycle.is_initialised():
+        lifecycle.init()
 
 
 def _wrap_populate(registry: Any) -> None:

@@ -21,6 +21,10 @@ INSTRUMENTORS: Final = {
     "urllib3": "e2edebug_instrumentation.outgoing_http.clients:Urllib3Instrumentor",
     "aiohttp-client": "e2edebug_instrumentation.outgoing_http.clients:AiohttpClientInstrumentor",
     "system": "e2edebug_instrumentation.system.instrumentor:SystemInstrumentor",
+    "celery": "e2edebug_instrumentation.tasks.celery_tasks:CeleryInstrumentor",
+    "django_tasks": "e2edebug_instrumentation.tasks.django_tasks:DjangoTasksInstrumentor",
+    "rq": "e2edebug_instrumentation.tasks.rq_jobs:RQInstrumentor",
+    "threading": "e2edebug_instrumentation.tasks.threads:ThreadingInstrumentor",
 }
 """Name -> module:class. Each waits for its library to be imported, and costs nothing where it never is."""
 
