@@ -1,10 +1,14 @@
 """The app's entry: what happens when Django loads `e2edebug.django`."""
 
+import os
+import sys
+
 from django.apps import AppConfig
 from django.conf import settings
 from django.db import router
+from django.db.models.signals import post_migrate, pre_migrate
 
-from e2edebug.runtime import django_tests
+from e2edebug.runtime import django_tests, lifecycle, startup
 
 _ROUTER = "e2edebug.django.router.StoreRouter"
 
@@ -18,14 +22,20 @@ class DebuggingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the store's alias and its router."""
+        """Begin to record, and make the store reachable for the models."""
+        from e2edebug.django import store_migration
         from e2edebug.django.store_alias import forget_store_alias, register_store_alias
+        from e2edebug.django.writing_in_tests import make_sink
 
-        if django_tests.is_test_environment():
-            forget_store_alias()
-        else:
+        lifecycle.write_in_tests_by(make_sink)
+        django_tests.watch(forget_store_alias)
+        if not django_tests.is_test_environment():
             register_store_alias()
         _install_router()
+        pre_migrate.connect(store_migration.before_migrating, sender=self, dispatch_uid="e2edebug")
+        post_migrate.connect(store_migration.after_migrating, sender=self, dispatch_uid="e2edebug")
+        if not _is_reloader():
+            startup.start()
 
 
 def _install_router() -> None:
@@ -34,3 +44,8 @@ def _install_router() -> None:
         settings.DATABASE_ROUTERS = [_ROUTER, *settings.DATABASE_ROUTERS]
         # Django reads the setting once; whoever has asked it before us has the old list.
         router.__dict__.pop("routers", None)
+
+
+def _is_reloader() -> bool:
+    """Whether this process only watches files: `runserver` serves from a child, which has RUN_MAIN."""
+    return sys.argv[1:2] == ["runserver"] and "--noreload" not in sys.argv and os.environ.get("RUN_MAIN") != "true"

@@ -2,7 +2,9 @@
 
 from typing import Any
 
-from e2edebug.django.store_alias import STORE_ALIAS, alias_of_store
+from e2edebug.django.store_alias import alias_of_store
+from e2edebug.policy.own_statements import STORE_ALIAS
+from e2edebug.runtime import lifecycle
 
 APP_LABEL = "debugging"
 
@@ -11,8 +13,11 @@ class StoreRouter:
     """A database router that has an opinion on the app `debugging` alone. The app installs it by itself."""
 
     def db_for_read(self, model: Any, **_hints: Any) -> str | None:
-        """Return the store's alias for models of ours."""
-        return alias_of_store() if model._meta.app_label == APP_LABEL else None
+        """Return the store's alias for models of ours. What a test has recorded by now is written before it looks."""
+        if model._meta.app_label != APP_LABEL:
+            return None
+        lifecycle.write_what_tests_recorded()
+        return alias_of_store()
 
     def db_for_write(self, model: Any, **_hints: Any) -> str | None:
         """Return the store's alias for models of ours."""

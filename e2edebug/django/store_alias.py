@@ -10,14 +10,12 @@ import sqlalchemy as sa
 from django.db import connections
 
 from e2edebug.policy.config import Config
+from e2edebug.policy.own_statements import STORE_ALIAS
 from e2edebug.runtime import django_tests
 from e2edebug.runtime.lifecycle import config_in_force
 from e2edebug.runtime.store_choice import choose_store_url
 from e2edebug_schema.column_types import SERVER_DIALECTS
 from e2edebug_schema.engine import parse_store_url
-
-STORE_ALIAS: Final = "e2edebug"
-"""The alias that is registered when the store is none of the project's own databases."""
 
 SUPPORTED_VENDORS: Final = ("sqlite", "mysql")
 

@@ -14,6 +14,7 @@ from typing import Any, Final
 
 import sqlalchemy as sa
 from django.db import connections, transaction
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from sqlalchemy.dialects import registry
 from sqlalchemy.dialects.sqlite.base import DATETIME
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -30,7 +31,7 @@ from e2edebug_schema.store_errors import StoreUnavailable
 @contextmanager
 def store_for_reading() -> Iterator[sa.Connection]:
     """Yield a connection for the queries of e2edebug_schema.queries, on what Django has open in this thread."""
-    with _engine(_alias()).connect() as connection:
+    with suppress_instrumentation(), engine_on(_alias()).connect() as connection:
         yield connection.execution_options(**{READ_ONLY_OPTION: True})
 
 
@@ -38,7 +39,7 @@ def store_for_reading() -> Iterator[sa.Connection]:
 def store_for_writing() -> Iterator[sa.Connection]:
     """Yield a connection within one transaction of Django's: committed at the end of the block, unless it raises."""
     alias = _alias()
-    with transaction.atomic(using=alias), _engine(alias).connect() as connection:
+    with suppress_instrumentation(), transaction.atomic(using=alias), engine_on(alias).connect() as connection:
         yield connection
 
 
@@ -49,7 +50,8 @@ def _alias() -> str:
     return alias
 
 
-def _engine(alias: str) -> sa.Engine:
+def engine_on(alias: str) -> sa.Engine:
+    """Return an engine on what Django has open in this thread for *alias*; the caller sees to the transaction."""
     with _making:
         return _made_engine(alias, _url_of(alias))
 
@@ -78,6 +80,9 @@ def _url_of(alias: str) -> str:
     return "mysql+pymysql://" if driver == "pymysql" else "mysql+mysqldb://"
 
 
+_PREPARED: Final = "_e2edebug_prepared"
+
+
 class _Lent:
     """Django's connection of this thread as SQLAlchemy sees it: it may use it and not end anything on it."""
 
@@ -86,7 +91,9 @@ class _Lent:
         wrapper.ensure_connection()
         self._wrapper = wrapper
         self._raw: Any = wrapper.connection
-        if wrapper.vendor == "sqlite":
+        # Once: SQLite refuses while a statement is being executed, as one may be whose span ends and is written.
+        if wrapper.vendor == "sqlite" and wrapper.__dict__.get(_PREPARED) is not self._raw:
+            wrapper.__dict__[_PREPARED] = self._raw
             self._raw.create_function(BUCKET_FUNCTION, 1, bucket_of_duration, deterministic=True)
 
     def cursor(self, *arguments: Any, **named: Any) -> Any:

@@ -1,8 +1,7 @@
 """Django's test runner: what tests do is not the application's telemetry, and must not land among it.
 
-A test database has none of our tables, and the database that the settings name is not the tests'. So nothing is
-stored from `setup_test_environment()` on, which Django's runner and pytest-django both call; spans are still made, for
-`e2edebug.testing.capture()`.
+From `setup_test_environment()` on, which Django's runner and pytest-django both call, the store is the tests' own
+database if the Django app is installed (its migrations have made the tables there), and nothing is stored if not.
 """
 
 import sys
@@ -14,16 +13,16 @@ import wrapt
 _UTILS = "django.test.utils"
 
 
-def watch(stop_storing: Callable[[], None]) -> None:
-    """Call *stop_storing* when a test runner sets its environment up, or now if one has. To be called once."""
+def watch(take_over: Callable[[], None]) -> None:
+    """Call *take_over* when a test runner sets its environment up, or now if one has. To be called once."""
 
     def hook(utils: Any) -> None:
         if _is_set_up(utils):
-            stop_storing()
+            take_over()
         wrapt.wrap_function_wrapper(utils, "setup_test_environment", set_up)
 
     def set_up(wrapped: Callable[..., Any], _: Any, arguments: tuple[Any, ...], named: Mapping[str, Any]) -> Any:
-        stop_storing()
+        take_over()
         return wrapped(*arguments, **named)
 
     wrapt.register_post_import_hook(hook, _UTILS)

@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,10 +17,12 @@ if TYPE_CHECKING:
     from e2edebug.runtime.providers import Connected
     from e2edebug.runtime.retention_runner import RetentionRunner
     from e2edebug_exporters.pipeline import Pipeline
+    from e2edebug_exporters.synchronous import SynchronousSink
 
 __all__ = [
     "ConfigurationError",
     "Runtime",
+    "adapt_to_tests",
     "adopt_django_settings",
     "config_in_force",
     "current",
@@ -29,7 +32,8 @@ __all__ = [
     "is_initialised",
     "shutdown",
     "stats",
-    "stop_storing_for_tests",
+    "write_in_tests_by",
+    "write_what_tests_recorded",
 ]
 
 _READ_LATE: Final = {
@@ -45,6 +49,7 @@ _READ_LATE: Final = {
 _lock = threading.RLock()
 _runtime: "Runtime | None" = None
 _is_begun = False
+_make_sink_for_tests: "Callable[[], SynchronousSink | None] | None" = None
 
 
 @dataclass(slots=True)
@@ -199,14 +204,32 @@ def adopt_django_settings() -> None:
         instrument()
 
 
-def stop_storing_for_tests() -> None:
-    """Store nothing more: a test runner has taken over. What was instrumented stays so."""
+def write_in_tests_by(make_sink: "Callable[[], SynchronousSink | None]") -> None:
+    """Have what tests record written by what *make_sink* returns, should a test runner take over."""
+    global _make_sink_for_tests
+    _make_sink_for_tests = make_sink
+
+
+def adapt_to_tests() -> None:
+    """A test runner has taken over: write on the tests' connection, or store nothing. What was instrumented stays so."""
     with _lock:
-        if _runtime is not None and not _runtime.is_under_test:
-            _runtime.is_under_test = True
-            _stop_retention(_runtime)
+        if _runtime is None or _runtime.is_under_test:
+            return
+        _runtime.is_under_test = True
+        _stop_retention(_runtime)
+        sink = None if _make_sink_for_tests is None else _make_sink_for_tests()
+        if sink is not None:
+            _runtime.pipeline.divert(sink)
+            say("under Django's test runner each test finds what it records in its own database, and undoes it")
+        else:
             _runtime.pipeline.shutdown(0.0)
             say("under Django's test runner nothing is stored; e2edebug.testing.capture() shows what is traced")
+
+
+def write_what_tests_recorded() -> None:
+    """Write what other threads of a test have recorded; nothing to do outside of tests."""
+    if _runtime is not None and _runtime.is_under_test:
+        _runtime.pipeline.write_diverted()
 
 
 def _pipeline(config: Config, resource: "Resource") -> "Pipeline":

@@ -28,7 +28,7 @@ def start() -> None:
         if not _is_waiting:
             _is_waiting = True
             wrapt.register_post_import_hook(_wrap_populate, "django.apps.registry")
-            django_tests.watch(lifecycle.stop_storing_for_tests)
+            django_tests.watch(lifecycle.adapt_to_tests)
             wrapt.register_post_import_hook(_watch_celery, "celery.signals")
 
 

@@ -46,6 +46,7 @@ from e2edebug_exporters.row_mapper import RowMapper
 from e2edebug_exporters.self_metrics import SelfMetrics
 from e2edebug_exporters.span_metrics import SpanMetrics
 from e2edebug_exporters.store_connection import StoreConnection
+from e2edebug_exporters.synchronous import SynchronousSink
 from e2edebug_exporters.wake_up import WakeUp
 from e2edebug_exporters.workflow_timeouts import WorkflowTimeouts
 
@@ -104,6 +105,7 @@ class Pipeline:
             max_items=config.queue_max_items, max_bytes=config.queue_max_bytes, ledger=self.ledger
         )
         self._is_closed = False
+        self._sink: SynchronousSink | None = None
         self._exit_deadline: float | None = None
         self._begin()
         process_lifecycle.watch(self)
@@ -178,6 +180,10 @@ class Pipeline:
         """
         if self._is_in_own_thread():
             return False
+        if self._sink is not None:
+            self._collect_metrics()
+            self._sink.write()
+            return True
         if self._is_closed:
             return self.ledger.read().queued == 0
         flush = _Flush(deadline=self._clock() + timeout_s)
@@ -226,6 +232,16 @@ class Pipeline:
                 thread.join(timeout_s)
         return self._close(thread)
 
+    def divert(self, sink: SynchronousSink) -> None:
+        """Write nothing in the background any more: *sink* takes everything, in the thread that recorded it."""
+        self.shutdown(0.0)
+        self._sink = sink
+
+    def write_diverted(self) -> None:
+        """Write what the sink holds, in this thread."""
+        if self._sink is not None:
+            self._sink.write()
+
     def stats(self) -> dict[str, Any]:
         """Return the ledger as a plain dict, with what the queue and the store are doing."""
         return self.ledger.stats() | {
@@ -236,6 +252,9 @@ class Pipeline:
 
     def _put(self, kind: Kind, payload: Any, rows: int, measure: Callable[[Any], int], is_kept: bool) -> None:
         try:
+            if self._sink is not None:
+                self._sink.take(kind, payload, rows)
+                return
             if self._pid != os.getpid():  # forked in C, as uWSGI does, where no hook of ours ran
                 self.after_fork_in_child()
             if self._is_closed:

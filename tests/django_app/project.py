@@ -41,6 +41,20 @@ _FILES = {
         class Person(models.Model):
             name = models.CharField(max_length=50)
     """,
+    "people/migrations/__init__.py": "",
+    "people/migrations/0001_initial.py": """
+        from django.db import migrations, models
+
+        class Migration(migrations.Migration):
+            operations = [
+                migrations.CreateModel(
+                    name="Person",
+                    fields=[
+                        ("id", models.BigAutoField(primary_key=True)), ("name", models.CharField(max_length=50))
+                    ],
+                )
+            ]
+    """,
     "stranger/urls.py": """
         from django.http import HttpResponse
         from django.urls import path

@@ -17,6 +17,7 @@ from opentelemetry import trace
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined] # see the class
 from opentelemetry.instrumentation.utils import suppress_instrumentation, unwrap
 
+from e2edebug.policy.own_statements import STORE_ALIAS, is_own_statement
 from e2edebug.policy.self_report import internal_error
 from e2edebug_instrumentation.database.async_handover import stop_handing_over, watch_handover
 from e2edebug_instrumentation.database.options import make_recorder
@@ -119,6 +120,9 @@ class _ConnectionTracing:
     def __call__(self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
         """Execute a query of Django's; the signature is that of its execute wrappers."""
         connection = context["connection"]
+        if connection.alias == STORE_ALIAS or is_own_statement(sql):
+            with suppress_instrumentation():
+                return execute(sql, params, many, context)
         query = self._recorder.begin_query(_target_of(connection), sql, params if many else None)
         if query is None:
             return execute(sql, params, many, context)
@@ -182,6 +186,9 @@ class _ConnectionTracing:
         return self._traced("ROLLBACK", wrapped, connection, args, kwargs)
 
     def _traced(self, operation: str, wrapped: Callable[..., Any], connection: Any, args: Any, kwargs: Any) -> Any:
+        if connection.alias == STORE_ALIAS:
+            with suppress_instrumentation():
+                return wrapped(*args, **kwargs)
         command = self._recorder.begin_command(_target_of(connection), operation)
         if command is None:
             return wrapped(*args, **kwargs)
