@@ -11,7 +11,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from threading import Lock
-from time import time_ns
+from time import perf_counter_ns, time_ns
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -36,13 +36,15 @@ _ONLY_STR: Final = frozenset({str})
 class RecordingSpan(trace.Span, ReadableSpan):
     """A span under way, and after end() the immutable record of it. Safe for threads.
 
-    Differs from the SDK's in one thing that can be seen: recording an exception never raises, whatever the
-    exception's own `__str__` does. The fields have the names of ReadableSpan's, because processors in the wild
+    Differs from the SDK's in two things that can be seen: recording an exception never raises, whatever the
+    exception's own `__str__` does; and what takes its end from the clock lasts as long as it took, whatever is done to
+    the system's time meanwhile. The fields have the names of ReadableSpan's, because processors in the wild
     assign to `span._name` and `span._attributes`.
     """
 
     __slots__ = (
         "_attributes",
+        "_begun_at_ns",
         "_context",
         "_end_time",
         "_events",
@@ -102,7 +104,13 @@ class RecordingSpan(trace.Span, ReadableSpan):
                 self._attributes = own
             else:
                 self._attributes = origin.bounded_attributes(attributes)
-        self._start_time = time_ns() if start_time is None else start_time
+        # The clock of the wall says when it began, one that never jumps how long it took: a correction of the system's
+        # time by an hour must not become an hour's duration, and an alert.
+        self._start_time = start_time
+        self._begun_at_ns: int | None = None
+        if start_time is None:
+            self._start_time = time_ns()
+            self._begun_at_ns = perf_counter_ns()
 
     # Reading.
 
@@ -197,7 +205,7 @@ class RecordingSpan(trace.Span, ReadableSpan):
         with self._lock:
             is_ended = self._end_time is not None
             if not is_ended:
-                self._end_time = time_ns() if end_time is None else end_time
+                self._end_time = self._now_unix_ns() if end_time is None else end_time
         if is_ended:
             _log.warning("Calling end() on an ended span.")
             return
@@ -206,6 +214,11 @@ class RecordingSpan(trace.Span, ReadableSpan):
             processor._on_ending(self)  # type: ignore[arg-type] # registered as one below
         for processor in processors.added:
             processor.on_end(self)
+
+    def _now_unix_ns(self) -> int:
+        if self._begun_at_ns is None or self._start_time is None:
+            return time_ns()
+        return self._start_time + perf_counter_ns() - self._begun_at_ns
 
     def set_attribute(self, key: str, value: AnyValue) -> None:
         """Set one attribute; the last value of a key counts, and stands last."""
