@@ -54,6 +54,7 @@ WRITE_TIMEOUT_S: Final = 30.0
 """For all tries of one batch together."""
 _BATCH_BYTES: Final = 8 * 1024 * 1024
 _FLUSH_RETRY_S: Final = 0.25
+_THREAD_CHECK_S: Final = 0.02
 _LOG_INTERVAL_S: Final = 60.0
 
 logger = logging.getLogger("e2edebug.pipeline")
@@ -190,11 +191,15 @@ class Pipeline:
         self._flushes.append(flush)
         try:
             self._ensure_thread()
-            if self._is_refused_a_thread:
-                self._work_here()
-                return flush.done.is_set()
             self._wake.set()
-            return flush.done.wait(timeout_s)
+            deadline = time.monotonic() + timeout_s
+            while not flush.done.wait(max(0.0, min(_THREAD_CHECK_S, deadline - time.monotonic()))):
+                if self._is_without_thread():  # which shows a moment after it was to be started
+                    self._work_here()
+                    break
+                if time.monotonic() >= deadline:
+                    break
+            return flush.done.is_set()
         finally:
             with suppress(ValueError):  # a fork in a signal handler has begun a new list
                 self._flushes.remove(flush)
@@ -223,7 +228,7 @@ class Pipeline:
         self._ensure_thread()
         while self._is_starting and self._clock() < self._stop_deadline:
             time.sleep(0.0005)
-        if self._is_refused_a_thread:
+        if self._is_without_thread():
             self._work_here()
         thread = self._thread
         self._wake.set()
@@ -299,6 +304,9 @@ class Pipeline:
             self.ledger.note_error(str(error))
         finally:
             self._is_starting = False
+
+    def _is_without_thread(self) -> bool:
+        return self._is_refused_a_thread and self._running is None
 
     def _work_here(self) -> None:
         """Do the thread's work in the calling one: Python 3.12.0 to 3.12.2 start no thread once exit handlers run."""

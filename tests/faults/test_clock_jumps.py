@@ -24,13 +24,13 @@ def test_a_jump_of_the_clock_changes_no_duration(jump_ns: int, store_url: str, e
         provider.add_span_processor(SpanPipelineProcessor(pipeline))
         tracer = provider.get_tracer("test")
 
-        with mock.patch(f"{SPAN_MODULE}.time_ns", lambda: wall_ns):
-            with mock.patch(f"{SPAN_MODULE}.perf_counter_ns", lambda: monotonic_ns):
+        with mock.patch(f"{SPAN_MODULE}.time_ns", return_value=wall_ns):
+            with mock.patch(f"{SPAN_MODULE}.perf_counter_ns", return_value=monotonic_ns):
                 span = tracer.start_span(
                     "GET /cart", attributes={"e2edebug.layer": "api", "e2edebug.component": "Cart"}
                 )
             wall_ns += jump_ns
-            with mock.patch(f"{SPAN_MODULE}.perf_counter_ns", lambda: monotonic_ns + 20_000_000):
+            with mock.patch(f"{SPAN_MODULE}.perf_counter_ns", return_value=monotonic_ns + 20_000_000):
                 span.end()
         assert pipeline.flush(30)
 

@@ -45,12 +45,13 @@ class MariaDBServer:
         self._process: subprocess.Popen[bytes] | None = None
 
     @classmethod
-    def create(cls, *, options: Sequence[str] = ()) -> "MariaDBServer":
-        """Return a started server in a new temporary folder. Raises NoServer when none is installed."""
+    def create(cls, *, options: Sequence[str] = (), folder: Path | None = None) -> "MariaDBServer":
+        """Return a started server in *folder*, else a new temporary one. Raises NoServer when none is installed."""
         if not (shutil.which("mariadbd") and shutil.which("mariadb-install-db")):
             raise NoServer(REMEDY)
         # A Unix socket's path is limited to 107 bytes, so not below pytest's own deep temporary folders.
-        folder = Path(tempfile.mkdtemp(prefix="e2edebug-mariadb-"))
+        if folder is None:
+            folder = Path(tempfile.mkdtemp(prefix="e2edebug-mariadb-"))
         server = cls(folder, options)
         for part in (folder, folder / "data", folder / "tmp"):
             part.mkdir(exist_ok=True)

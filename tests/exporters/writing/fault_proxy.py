@@ -12,7 +12,7 @@ _COMMIT = b"\x03COMMIT"
 class FaultProxy:
     """Passes everything through until `mode` says otherwise; after one fault it passes again.
 
-    mode: `pass`, `cut_mid_request` (half of a packet above 2 kB, then RST), `drop_reply_after_commit` (the server gets
+    mode: `pass`, `swallow` (nothing arrives, either way, until the mode is changed), `cut_mid_request` (half of a packet above 2 kB, then RST), `drop_reply_after_commit` (the server gets
     COMMIT, the client never hears of it).
     """
 
@@ -48,6 +48,8 @@ class FaultProxy:
     def _pump_up(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := client.recv(65536):
+                if self.mode == "swallow":
+                    continue
                 if self.mode == "cut_mid_request" and len(data) > 2000:
                     server.sendall(data[: len(data) // 2])
                     self._cut(client)
@@ -61,6 +63,8 @@ class FaultProxy:
     def _pump_down(self, client: socket.socket, server: socket.socket) -> None:
         with contextlib.suppress(OSError):
             while data := server.recv(65536):
+                if self.mode == "swallow":
+                    continue
                 if client in self._deaf:  # the answer to COMMIT: the server has done it
                     self._cut(client)
                     break

@@ -1,0 +1,72 @@
+"""A MariaDB to be killed, frozen and filled up, and small file systems."""
+
+import os
+import subprocess
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+from support.mariadb import MariaDBServer
+
+from e2edebug_schema.engine import create_store_engine
+from e2edebug_schema.migrate import migrate
+
+
+@pytest.fixture(scope="session")
+def victim() -> Iterator[MariaDBServer]:
+    """A server that only these tests use."""
+    server = MariaDBServer.create()
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def victim_url(victim: MariaDBServer) -> Iterator[str]:
+    """The URL of a migrated database on it."""
+    url = victim.create_database()
+    migrate_store(url)
+    yield url
+    victim.drop_database(url)
+
+
+@pytest.fixture
+def victim_engine(victim_url: str) -> Iterator[sa.Engine]:
+    engine = create_store_engine(victim_url)
+    yield engine
+    engine.dispose()
+
+
+def migrate_store(url: str) -> None:
+    engine = create_store_engine(url)
+    migrate(engine)
+    engine.dispose()
+
+
+@pytest.fixture
+def small_disk() -> Iterator[Callable[[int], Path]]:
+    """Makes a file system of so many megabytes, unmounted at the end of the test."""
+    if os.geteuid() != 0:
+        pytest.skip("only root may mount a file system of limited size")
+    mounted: list[Path] = []
+
+    def mount(megabytes: int) -> Path:
+        folder = Path(tempfile.mkdtemp(prefix="e2edebug-disk-"))
+        subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={megabytes}m", "none", str(folder)], check=True)
+        mounted.append(folder)
+        return folder
+
+    yield mount
+    for folder in mounted:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)
+        folder.rmdir()
+
+
+def fill(folder: Path, *, leave_bytes: int) -> Path:
+    """Fill the file system of *folder* but for *leave_bytes*; return the file to delete."""
+    ballast = folder / "ballast"
+    free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
+    with ballast.open("wb") as file:
+        os.posix_fallocate(file.fileno(), 0, free - leave_bytes)
+    return ballast
