@@ -142,6 +142,15 @@ class MariaDBServer:
     def thaw(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
 
+    def is_running(self) -> bool:
+        """Say whether its process is there; one that is dying is waited for a moment."""
+        assert self._process is not None
+        try:
+            self._process.wait(timeout=5)
+        except subprocess.TimeoutExpired:
+            return True
+        return False
+
     def kill(self) -> None:
         """Kill -9: nothing is said to any client."""
         assert self._process is not None

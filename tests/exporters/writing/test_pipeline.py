@@ -249,7 +249,7 @@ def test_a_shutdown_in_the_middle_of_a_batch_still_stores_the_durations(store_ur
     ending.join()
 
     assert count(engine, "debugging_trace_step") == 5
-    assert count(engine, "debugging_performance_snapshot", "component = 'Cart' AND count = 5") == 1
+    assert count(engine, "debugging_performance_snapshot", "metric_name = 'response_time' AND count = 5") == 1
     assert_balanced(pipeline)
 
 
