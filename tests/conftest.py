@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -17,6 +18,10 @@ DIALECTS = ("sqlite", "mariadb")
 def pytest_configure(config: pytest.Config) -> None:
     # Our own suite wants to see what a host application must never see.
     os.environ.setdefault("E2EDEBUG_RAISE_ERRORS", "1")
+    # Programs that tests start spool as a user's would, but not into the home of whoever runs the tests.
+    state = tempfile.mkdtemp(prefix="e2edebug-state-")
+    os.environ["XDG_STATE_HOME"] = state
+    config.add_cleanup(lambda: shutil.rmtree(state, ignore_errors=True))
 
 
 @pytest.fixture(scope="session")

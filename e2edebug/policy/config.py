@@ -15,6 +15,8 @@ from e2edebug.policy.config_values import (
     BOOLEAN,
     DATABASE_URL,
     DAYS,
+    DURABILITY,
+    FOLDER,
     HOSTS,
     NAMES,
     PATTERNS,
@@ -28,6 +30,7 @@ from e2edebug.policy.config_values import (
     seconds,
     size,
 )
+from e2edebug.policy.durability import Durability
 
 PREFIX: Final = "E2EDEBUG_"
 ARGUMENT: Final = "argument"
@@ -221,6 +224,28 @@ class Config:
         default=60.0,
         metadata=_described(
             seconds(), "How much time one performance snapshot covers.", otel="OTEL_METRIC_EXPORT_INTERVAL"
+        ),
+    )
+    durability: Durability = field(
+        default=Durability.SPOOL,
+        metadata=_described(
+            DURABILITY,
+            "What is kept of rows that the store does not take: in `memory` while there is room, on disk "
+            "(`spool`), or on disk before they go to the store (`spool-first`, which survives kill -9).",
+        ),
+    )
+    spool_dir: str | None = field(
+        default=None,
+        metadata=_described(
+            FOLDER,
+            "Where that is; each service and database has a folder of its own in it. Unset: `e2edebug/spool` in "
+            "`$XDG_STATE_HOME` or `~/.local/state`; nothing under pytest.",
+        ),
+    )
+    spool_max_bytes: int = field(
+        default=512 * 1024 * 1024,
+        metadata=_described(
+            size(at_least=65_536), "How large one such folder may grow; then what matters least is dropped, counted."
         ),
     )
     connect_timeout_s: float = field(

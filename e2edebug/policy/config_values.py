@@ -4,6 +4,7 @@ A kind refuses with `ValueFormError`, whose text completes the sentence "E2EDEBU
 """
 
 import math
+import os
 import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from functools import cache
 from typing import Final
 from urllib.parse import unquote
 
+from e2edebug.policy.database_hosts import url_per_host
+from e2edebug.policy.durability import Durability
 from e2edebug.policy.secret_names import is_secret_name
 
 LONGEST_S: Final = 31_536_000
@@ -26,7 +29,10 @@ _BOOLEANS: Final = {
     "false": False, "0": False, "no": False, "off": False,
 }  # fmt: skip
 _SUPPORTED_DATABASES: Final = ("mysql", "mariadb", "sqlite")
-_DATABASE_URL_FORM: Final = "a database URL such as mysql+pymysql://user:password@host:3306/database or sqlite:///file"
+_DATABASE_URL_FORM: Final = (
+    "a database URL such as mysql+pymysql://user:password@host:3306/database (several hosts: host1:3306,host2:3306) "
+    "or sqlite:///file"
+)
 _QUERY_IN_CREDENTIALS = re.compile(r"\?(?:[^=@]*&)?[^=&@]*=")
 # The parts as SQLAlchemy's make_url reads them, which ends in a bare ValueError when the port is no number.
 _SERVER: Final = re.compile(r"(?:[^:/]*(?::[^@]*)?@)?(?P<host>\[[^/?]+\]|[^/:?]*)(?::(?P<port>[^/?]*))?(?:[/?].*)?")
@@ -132,11 +138,13 @@ def _database_url(value: object) -> str:
     if not separator or database not in _SUPPORTED_DATABASES or (database != "sqlite" and not rest):
         raise ValueFormError(_DATABASE_URL_FORM)
     if database != "sqlite":
-        _check_server(rest)
+        urls = url_per_host(value.strip())
+        for url in urls:
+            _check_server(url.partition("://")[2], is_one_of_many=len(urls) > 1)
     return value.strip()
 
 
-def _check_server(rest: str) -> None:
+def _check_server(rest: str, *, is_one_of_many: bool) -> None:
     # What is wrong is named, not shown: behind a mistake, a piece of the password may be taken for the port.
     server = _SERVER.fullmatch(rest)
     port = (server["port"] or "") if server is not None else ""
@@ -144,6 +152,8 @@ def _check_server(rest: str) -> None:
         raise ValueFormError(f"{_DATABASE_URL_FORM}: its host cannot be read")
     if "[" in server["host"] and re.fullmatch(r"\[[0-9A-Fa-f:.%]+\w*\]", server["host"]) is None:
         raise ValueFormError(f"{_DATABASE_URL_FORM}: its host is no IPv6 address")
+    if is_one_of_many and not server["host"]:
+        raise ValueFormError(f"{_DATABASE_URL_FORM}: one of its hosts is empty")
     if port and (re.fullmatch("[0-9]{1,5}", port, re.ASCII) is None or not 0 < int(port) < 65536):
         raise ValueFormError(f"{_DATABASE_URL_FORM}: its port is not a number from 1 to 65535")
 
@@ -269,10 +279,26 @@ def _days(value: object) -> float:
     return float(text)
 
 
+def _durability(value: object) -> Durability:
+    try:
+        return Durability(str(value).strip().lower())
+    except ValueError as error:
+        raise ValueFormError("one of memory, spool and spool-first") from error
+
+
+def _folder(value: object) -> str:
+    text = str(value).strip() if isinstance(value, str | os.PathLike) else ""
+    if not text or not text.isprintable() or not (text.startswith("~") or os.path.isabs(text)):  # noqa: PTH117
+        raise ValueFormError("an absolute path of a folder such as /var/lib/shop/spool, or one that begins with ~")
+    return text
+
+
 BOOLEAN: Final = Kind("boolean", _boolean)
 DAYS: Final = Kind("number", _days, "days")
 TEXT: Final = Kind("text", _text)
 DATABASE_URL: Final = Kind("database URL", _database_url, is_secret=True)
+DURABILITY: Final = Kind("memory, spool or spool-first", _durability)
+FOLDER: Final = Kind("folder", _folder)
 NAMES: Final = Kind("names, by commas", _names)
 HOSTS: Final = Kind("hosts, by commas", _hosts)
 PATTERNS: Final = Kind("regular expressions, by commas", _patterns)

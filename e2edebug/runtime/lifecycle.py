@@ -136,7 +136,8 @@ def flush(timeout_s: float = 10.0) -> bool:
 def shutdown(timeout_s: float | None = None) -> bool:
     """Undo the instrumentation, write what waits and stop. Returns whether nothing was left.
 
-    timeout_s: default E2EDEBUG_EXIT_TIMEOUT_S; what is left by then is dropped and counted. The OpenTelemetry
+    timeout_s: default E2EDEBUG_EXIT_TIMEOUT_S; what the store has not taken by then goes to disk for the next process,
+    or is dropped and counted where there is no spool. The OpenTelemetry
     providers stay, because they cannot be replaced; init() begins anew with them.
     """
     global _runtime, _is_begun
@@ -153,9 +154,11 @@ def shutdown(timeout_s: float | None = None) -> bool:
 
 
 def stats() -> dict[str, Any]:
-    """Return the books of this process: emitted = stored + already_there + queued + the sum of dropped, by reason.
+    """Return the books of this process: emitted = stored + already_there + queued + spooled + the sum of dropped.
 
-    Also `retried`, `last_error`, `queue_bytes`, `store_away` and `pid`. Before init() everything is 0.
+    `dropped` is by reason. Also `retried`, `adopted` (what became of rows that ended processes had left on disk),
+    `damaged_frames`, `last_error`, `queue_bytes`, `state` (`healthy`, `retrying`, `spooling`, `recovering`),
+    `store_away`, `spool` (its path, size, and why it cannot be used) and `pid`. Before init() everything is 0.
     """
     if _runtime is not None:
         return _runtime.pipeline.stats()
@@ -197,7 +200,7 @@ def adopt_django_settings() -> None:
             say("nothing is recorded any more, because %s", reason)
             registry.uninstrument_all()
             _stop_retention(runtime)
-            runtime.pipeline.shutdown(0.0)
+            runtime.pipeline.shutdown(0.0, is_discarding=True)
             _runtime = None
             return
         registry.uninstrument_all()
@@ -222,7 +225,7 @@ def adapt_to_tests() -> None:
             _runtime.pipeline.divert(sink)
             say("under Django's test runner each test finds what it records in its own database, and undoes it")
         else:
-            _runtime.pipeline.shutdown(0.0)
+            _runtime.pipeline.shutdown(0.0, is_discarding=True)
             say("under Django's test runner nothing is stored; e2edebug.testing.capture() shows what is traced")
 
 

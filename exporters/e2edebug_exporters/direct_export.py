@@ -1,7 +1,7 @@
 """What the three public exporters share: rows are written in the calling thread, which is a batch processor's.
 
 A batch processor ignores the result of an export and forgets the batch, so what cannot be written within the time of
-one export is lost here, and counted here.
+one export goes to disk; without a spool it is lost here, and counted here.
 """
 
 import threading
@@ -14,6 +14,7 @@ from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY  # private, and 
 from sqlalchemy import URL, Engine
 
 from e2edebug.policy.config import Config, load_config
+from e2edebug.policy.durability import Durability
 from e2edebug.policy.self_report import internal_error
 from e2edebug_exporters import process_lifecycle
 from e2edebug_exporters.bounded_queue import Item, Kind
@@ -21,11 +22,14 @@ from e2edebug_exporters.configured_mapper import mapper_of
 from e2edebug_exporters.delivery import INTERNAL_ERROR, Delivery
 from e2edebug_exporters.fork_gate import ForkGate
 from e2edebug_exporters.ledger import Ledger
+from e2edebug_exporters.spool.opening import spool_of
 from e2edebug_exporters.store_connection import StoreConnection
 
 EXPORT_TIMEOUT_S: Final = 10.0
 STORE_UNAVAILABLE: Final = "store_unavailable"
 _LONGEST_PAUSE_S: Final = 1.0
+_REPLAY_TIME_S: Final = 1.0
+"""How long an export may go on with what is on disk, once its own rows are stored."""
 _DEFAULT_URL: Final = "sqlite:///e2edebug.sqlite3"
 
 
@@ -48,6 +52,7 @@ class DirectExport:
         self._config = config or load_config()
         self._connection = StoreConnection.of(store or self._config.database_url or _DEFAULT_URL, self._config)
         self.ledger = Ledger()
+        self._spool = spool_of(self._config, self._connection, self.ledger)
         self._is_shut_down = False
         self._begin()
         process_lifecycle.watch(self)
@@ -60,12 +65,14 @@ class DirectExport:
             make_mapper=lambda: mapper_of(self._config),
             ledger=self.ledger,
             auto_migrate=self._config.auto_migrate,
+            spool=self._spool,
+            is_spool_first=self._config.durability is Durability.SPOOL_FIRST,
         )
 
     def export(self, kind: Kind, payloads: Sequence[Any], *, rows: int, timeout_s: float | None = None) -> bool:
-        """Write *payloads*; True once each row is stored, found in the store, or refused by it and counted.
+        """Write *payloads*; True once each row is stored, found in the store, refused by it and counted, or on disk.
 
-        False when the store did not take them in time: they are dropped as `store_unavailable`.
+        False when neither store nor spool took them in time: they are dropped as `store_unavailable`.
         """
         if self._is_shut_down:
             self.ledger.refuse(rows, "shutdown")
@@ -86,18 +93,28 @@ class DirectExport:
         self.ledger.emit(rows)
         each = rows // len(payloads) if payloads else 0
         self._delivery.load([Item(0, kind, payload, each, 0) for payload in payloads])
-        while not self._delivery.attempt(deadline=deadline):
+        while self._delivery.is_holding:
+            if self._delivery.advance(deadline=deadline) or not self._delivery.is_holding:
+                continue
             pause_s = min(_LONGEST_PAUSE_S, self._delivery.next_attempt_at - time.monotonic())
             if time.monotonic() + pause_s >= deadline:
-                self._delivery.abandon(STORE_UNAVAILABLE)
-                return False
+                self._delivery.give_up(STORE_UNAVAILABLE)
+                return STORE_UNAVAILABLE not in self.ledger.read().dropped
             time.sleep(max(0.0, pause_s))
+        until = min(deadline, time.monotonic() + _REPLAY_TIME_S)
+        while time.monotonic() < until and self._delivery.advance(deadline=until):
+            pass
         return True
 
     def shutdown(self) -> None:
         """Take nothing more and close the connection."""
         self._is_shut_down = True
         self._connection.close()
+        if self._spool is not None and self._lock.acquire(timeout=_LONGEST_PAUSE_S):
+            try:
+                self._spool.close()
+            finally:
+                self._lock.release()
         process_lifecycle.forget(self)
 
     # Forks and exits, called by process_lifecycle.
@@ -117,6 +134,8 @@ class DirectExport:
         """Begin with new books and a connection of its own."""
         self.ledger.reset()
         self._connection.after_fork_in_child()
+        if self._spool is not None:
+            self._spool.after_fork_in_child()
         self._begin()
 
     def exit(self) -> None:

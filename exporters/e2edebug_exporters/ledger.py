@@ -1,8 +1,10 @@
 """What became of every span, log record and metric point: the books of one process.
 
-The invariant, at any instant at which it is read: emitted = stored + already_there + queued + dropped.
+The invariant, at any instant at which it is read: emitted = stored + already_there + queued + spooled + dropped.
 A span, a log record and a metric data point count one each when they are handed over; an error found on a span counts
-one more from the moment it is found. `retried` counts attempts, not rows, and stands outside the sum.
+one more from the moment it is found. `spooled` are rows of this process that are on disk; they leave it as they reach the
+store. Outside the sum stand `retried`, which counts attempts, and `adopted`: what became of rows that processes which
+ended had left on disk, and had counted in their own books as spooled.
 """
 
 import threading
@@ -43,14 +45,19 @@ class LedgerReading:
     stored: int
     already_there: int
     queued: int
+    spooled: int
     retried: int
     dropped: Mapping[str, int]
+    adopted: Mapping[str, int]
+    """`stored`, `already_there` and `dropped` of frames that other processes had left."""
+    damaged_frames: int
     last_error: str | None
 
     @property
     def is_balanced(self) -> bool:
         """Whether nothing is missing and nothing is counted twice."""
-        return self.emitted == self.stored + self.already_there + self.queued + sum(self.dropped.values())
+        accounted_for = self.stored + self.already_there + self.queued + self.spooled + sum(self.dropped.values())
+        return self.emitted == accounted_for
 
 
 class Ledger:
@@ -78,6 +85,9 @@ class Ledger:
         self._stored = 0
         self._already_there = 0
         self._queued = 0
+        self._spooled = 0
+        self._adopted: Counter[str] = Counter()
+        self._damaged_frames = 0
         self._retried = 0
         self._dropped: Counter[str] = Counter()
         self._last_error: str | None = None
@@ -112,6 +122,45 @@ class Ledger:
                 if not self._is_closed:
                     self._queued -= count
                     self._dropped[reason] += count
+
+    def spool(self, count: int) -> None:
+        """*count* rows that waited are on disk now."""
+        with self.lock:
+            if not self._is_closed:
+                self._queued -= count
+                self._spooled += count
+
+    def settle_spooled(self, result: WriteResult) -> None:
+        """Rows of this process that were on disk were stored, found in the store, or dropped."""
+        with self.lock:
+            if not self._is_closed:
+                self._spooled -= result.settled
+                self._stored += result.stored
+                self._already_there += result.already_there
+                self._dropped.update(result.dropped)
+                self._last_error = result.last_error or self._last_error
+
+    def drop_spooled(self, count: int, reason: str) -> None:
+        """*count* rows of this process that were on disk are lost for *reason*."""
+        self.settle_spooled(WriteResult(dropped=Counter({reason: count} if count else {})))
+
+    def settle_adopted(self, result: WriteResult) -> None:
+        """Rows that another process had left on disk were stored, found in the store, or dropped."""
+        with self.lock:
+            self._adopted["stored"] += result.stored
+            self._adopted["already_there"] += result.already_there
+            self._adopted["dropped"] += sum(result.dropped.values())
+            self._last_error = result.last_error or self._last_error
+
+    def drop_adopted(self, count: int) -> None:
+        """*count* rows that another process had left on disk are lost."""
+        with self.lock:
+            self._adopted["dropped"] += count
+
+    def damage_frame(self) -> None:
+        """A frame on disk could not be read."""
+        with self.lock:
+            self._damaged_frames += 1
 
     def close(self, reason: str) -> int:
         """Everything that still waits is lost for *reason*; what is said of it later is not counted. Returns how many."""
@@ -148,8 +197,11 @@ class Ledger:
                 stored=self._stored,
                 already_there=self._already_there,
                 queued=self._queued + waiting,
+                spooled=self._spooled,
                 retried=self._retried,
                 dropped=dict(self._dropped),
+                adopted=dict(self._adopted),
+                damaged_frames=self._damaged_frames,
                 last_error=self._last_error,
             )
 
@@ -161,8 +213,11 @@ class Ledger:
             "stored": reading.stored,
             "already_there": reading.already_there,
             "queued": reading.queued,
+            "spooled": reading.spooled,
             "retried": reading.retried,
             "dropped": dict(reading.dropped),
+            "adopted": {name: reading.adopted.get(name, 0) for name in ("stored", "already_there", "dropped")},
+            "damaged_frames": reading.damaged_frames,
             "last_error": reading.last_error,
         }
 

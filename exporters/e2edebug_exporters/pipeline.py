@@ -24,6 +24,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from sqlalchemy import URL, Engine
 
 from e2edebug.policy.config import Config
+from e2edebug.policy.durability import Durability
 from e2edebug.policy.runtime_configuration import UNCHANGED, RuntimeConfiguration
 from e2edebug.policy.self_report import internal_error
 from e2edebug_exporters import process_lifecycle
@@ -42,9 +43,12 @@ from e2edebug_exporters.delivery import INTERNAL_ERROR, Delivery
 from e2edebug_exporters.fork_gate import WAIT_S, ForkGate
 from e2edebug_exporters.ledger import Ledger
 from e2edebug_exporters.metric_preferences import point_count
+from e2edebug_exporters.row_assembly import assemble
 from e2edebug_exporters.row_mapper import RowMapper
 from e2edebug_exporters.self_metrics import SelfMetrics
 from e2edebug_exporters.span_metrics import SpanMetrics
+from e2edebug_exporters.spool.folder import SpoolUnusableError
+from e2edebug_exporters.spool.opening import spool_of
 from e2edebug_exporters.store_connection import StoreConnection
 from e2edebug_exporters.synchronous import SynchronousSink
 from e2edebug_exporters.wake_up import WakeUp
@@ -56,6 +60,9 @@ _BATCH_BYTES: Final = 8 * 1024 * 1024
 _FLUSH_RETRY_S: Final = 0.25
 _THREAD_CHECK_S: Final = 0.02
 _LOG_INTERVAL_S: Final = 60.0
+_DISK_SHARE_OF_EXIT: Final = 0.4
+"""Of the time that an exit may take; before it begins, rows may still go to the store."""
+_LOADS_IN_A_ROW: Final = 64
 
 logger = logging.getLogger("e2edebug.pipeline")
 
@@ -67,6 +74,10 @@ class _Flush:
     deadline: float
     up_to: int | None = None
     """Sequence of the last item that counts; None until the metrics of this moment have been collected."""
+    is_for_exit: bool = False
+    """The process ends: what is on disk is as good as stored."""
+    spool_mark: int | None = None
+    """Number of the last frame that counts; None until every item has left the queue."""
     done: threading.Event = field(default_factory=threading.Event)
 
 
@@ -105,6 +116,7 @@ class Pipeline:
         self._queue = BoundedQueue(
             max_items=config.queue_max_items, max_bytes=config.queue_max_bytes, ledger=self.ledger
         )
+        self._spool = spool_of(config, self._store, self.ledger)
         self._is_closed = False
         self._sink: SynchronousSink | None = None
         self._exit_deadline: float | None = None
@@ -127,6 +139,8 @@ class Pipeline:
         self._is_starting = False
         self._flushes: list[_Flush] = []
         self._stop_deadline: float | None = None
+        self._store_deadline: float | None = None
+        """The part of the time until then in which rows may still go to the store."""
         self._is_abandoned = False
         self._is_server_in_use = False
         """A batch went to a server, so that no import is left to be done."""
@@ -141,6 +155,8 @@ class Pipeline:
             make_mapper=self._make_mapper,
             ledger=self.ledger,
             auto_migrate=self._config.auto_migrate,
+            spool=self._spool,
+            is_spool_first=self._config.durability is Durability.SPOOL_FIRST,
             clock=self._clock,
             sleep=self._pause,
             jitter=self._jitter,
@@ -177,8 +193,11 @@ class Pipeline:
         """Write what was emitted before this call, metrics of this moment included.
 
         Returns True once all of it is accounted for (stored, found in the store, or dropped and counted), False after
-        *timeout_s* otherwise.
+        *timeout_s* otherwise. Rows on disk are safe, and not in the store: for them it is False.
         """
+        return self._flush(_Flush(deadline=self._clock() + timeout_s), timeout_s)
+
+    def _flush(self, flush: _Flush, timeout_s: float) -> bool:
         if self._is_in_own_thread():
             return False
         if self._sink is not None:
@@ -186,8 +205,8 @@ class Pipeline:
             self._sink.write()
             return True
         if self._is_closed:
-            return self.ledger.read().queued == 0
-        flush = _Flush(deadline=self._clock() + timeout_s)
+            reading = self.ledger.read()
+            return reading.queued + reading.spooled == 0
         self._flushes.append(flush)
         try:
             self._ensure_thread()
@@ -205,15 +224,22 @@ class Pipeline:
                 self._flushes.remove(flush)
 
     def flush_at_exit(self) -> bool:
-        """Flush within `exit_timeout_s`, which all callers of one exit share."""
+        """Flush within the store's share of `exit_timeout_s`, which all callers of one exit share."""
+        now = self._clock()
         if self._exit_deadline is None:
-            self._exit_deadline = self._clock() + self._config.exit_timeout_s
-        return self.flush(max(0.0, self._exit_deadline - self._clock()))
+            self._exit_deadline = now + self._config.exit_timeout_s
+        timeout_s = max(0.0, self._exit_deadline - self._disk_share_s() - now)
+        return self._flush(_Flush(deadline=now + timeout_s, is_for_exit=True), timeout_s)
 
-    def shutdown(self, timeout_s: float | None = None) -> bool:
-        """Write what waits, then take nothing more. What is left after *timeout_s* is dropped as `shutdown`.
+    def _disk_share_s(self) -> float:
+        """How much of an exit is kept for putting on disk what the store has not taken."""
+        return 0.0 if self._spool is None else self._config.exit_timeout_s * _DISK_SHARE_OF_EXIT
 
-        timeout_s: default the setting `exit_timeout_s`. Returns whether nothing was left.
+    def shutdown(self, timeout_s: float | None = None, *, is_discarding: bool = False) -> bool:
+        """Write what waits, then take nothing more. What the store has not taken within *timeout_s* goes to disk.
+
+        timeout_s: default the setting `exit_timeout_s`. Without a spool the rest is dropped as `shutdown`, and with
+        *is_discarding* it is dropped in any case. Returns whether nothing was dropped.
         """
         if self._is_in_own_thread():
             return False
@@ -224,7 +250,10 @@ class Pipeline:
         with self._lock:
             if self._is_closed:
                 return True
+            has_disk = self._spool is not None and not is_discarding
             self._stop_deadline = self._clock() + timeout_s
+            for_disk_s = min(timeout_s, self._disk_share_s()) if has_disk else 0.0
+            self._store_deadline = self._stop_deadline - for_disk_s
         self._ensure_thread()
         while self._is_starting and self._clock() < self._stop_deadline:
             time.sleep(0.0005)
@@ -234,8 +263,8 @@ class Pipeline:
         self._wake.set()
         if thread is not None:
             with suppress(RuntimeError):  # another thread is about to start it
-                thread.join(timeout_s)
-        return self._close(thread)
+                thread.join(max(0.0, self._store_deadline - self._clock()))
+        return self._close(thread, is_spooling=has_disk)
 
     def divert(self, sink: SynchronousSink) -> None:
         """Write nothing in the background any more: *sink* takes everything, in the thread that recorded it."""
@@ -251,7 +280,9 @@ class Pipeline:
         """Return the ledger as a plain dict, with what the queue and the store are doing."""
         return self.ledger.stats() | {
             "queue_bytes": self._queue.size_bytes,
+            "state": self._delivery.state.value,
             "store_away": self._delivery.is_store_away,
+            "spool": None if self._spool is None else self._spool.stats(),
             "pid": os.getpid(),
         }
 
@@ -269,7 +300,9 @@ class Pipeline:
                 self._has_dropped = True
             if self._running is None:
                 self._ensure_thread()
-            elif len(self._queue) >= self._config.batch_max_items and not self._delivery.is_store_away:
+            elif len(self._queue) >= self._config.batch_max_items and (
+                not self._delivery.is_holding or (self._is_pressed() and self._delivery.can_spool)
+            ):
                 self._wake.set()
         except Exception as error:  # noqa: BLE001 # the application's span must end in peace
             internal_error("queue an item", error)
@@ -372,14 +405,18 @@ class Pipeline:
             self._next_full_log_at = now + _LOG_INTERVAL_S
             logger.warning("the queue is full, the oldest spans are dropped (logged at most once a minute)")
 
+    def _is_pressed(self) -> bool:
+        """Whether the queue fills up, so that waiting for the store would cost rows."""
+        return len(self._queue) * 2 > self._config.queue_max_items
+
     def _idle_s(self) -> float:
         now = self._clock()
-        if self._delivery.is_holding:
-            pause = self._delivery.next_attempt_at - now
+        pause = min(self._config.flush_interval_s, self._next_metrics_at - now, self._configuration_poll.due_in_s)
+        if self._delivery.is_store_away:
+            until_attempt = self._delivery.next_attempt_at - now
             if self._flushes or self._stop_deadline is not None:
-                pause = min(pause, _FLUSH_RETRY_S)
-        else:
-            pause = min(self._config.flush_interval_s, self._next_metrics_at - now, self._configuration_poll.due_in_s)
+                until_attempt = min(until_attempt, _FLUSH_RETRY_S)
+            pause = until_attempt if self._delivery.is_holding else min(pause, until_attempt)
         if self._stop_deadline is not None:
             pause = min(pause, self._stop_deadline - now)
         return max(0.0, pause)
@@ -403,42 +440,58 @@ class Pipeline:
                 _report_internal("collect metrics", error)
 
     def _deliver(self) -> None:
-        """Write batch after batch until nothing waits, the store is away, or the process wants to fork."""
+        """Take in what waits and send it, until there is nothing to do or the process wants to fork."""
         while not (self._is_abandoned or self._gate.is_wanted):
-            if not self._delivery.is_holding:
-                items = self._queue.take(self._config.batch_max_items, _BATCH_BYTES)
-                if not items:
-                    break
-                self._delivery.load(items)
-            elif not self._is_attempt_due():
-                break
+            self._take_in()
             self._is_on_network = self._is_server_in_use
             try:
-                is_accounted_for = self._delivery.attempt(deadline=self._attempt_deadline())
+                may_go_on = self._delivery.advance(
+                    deadline=self._attempt_deadline(),
+                    is_awaited=bool(self._flushes) or self._stop_deadline is not None,
+                    is_pressed=self._is_pressed(),
+                    is_stopping=self._is_ending(),
+                )
             finally:
                 self._is_on_network = False
-            if not is_accounted_for:
+            if not self._delivery.is_holding:
+                self._queue.settle()
+            if not may_go_on:
                 break
-            self._is_server_in_use = self._store.engine().dialect.name != "sqlite"
-            self._queue.settle()
+            self._is_server_in_use = self._store.is_server
             self._answer_flushes()
         self._answer_flushes()
 
-    def _is_attempt_due(self) -> bool:
-        is_awaited = bool(self._flushes) or self._stop_deadline is not None
-        return is_awaited or self._clock() >= self._delivery.next_attempt_at
+    def _is_ending(self) -> bool:
+        """Whether whoever waits for the rows is content to have them on disk."""
+        flushes = self._flushes.copy()
+        return all(flush.is_for_exit for flush in flushes) and (bool(flushes) or self._stop_deadline is not None)
+
+    def _take_in(self) -> None:
+        for _ in range(_LOADS_IN_A_ROW):
+            if not self._delivery.may_load or self._gate.is_wanted:
+                return
+            items = self._queue.take(self._config.batch_max_items, _BATCH_BYTES)
+            if not items:
+                return
+            self._delivery.load(items)
+            if not self._delivery.is_holding:
+                self._queue.settle()
 
     def _attempt_deadline(self) -> float:
         deadline = self._clock() + WRITE_TIMEOUT_S
-        return deadline if self._stop_deadline is None else min(deadline, self._stop_deadline)
+        return deadline if self._store_deadline is None else min(deadline, self._store_deadline)
 
     def _answer_flushes(self) -> None:
         for flush in self._flushes.copy():
-            if flush.up_to is not None and self._queue.is_settled_up_to(flush.up_to):
+            if flush.up_to is None or not self._queue.is_settled_up_to(flush.up_to):
+                continue
+            if flush.spool_mark is None:
+                flush.spool_mark = self._delivery.spool_mark()
+            if flush.is_for_exit or self._delivery.is_replayed_up_to(flush.spool_mark):
                 flush.done.set()
 
     def _is_time_over(self) -> bool:
-        return self._stop_deadline is not None and self._clock() >= self._stop_deadline
+        return self._store_deadline is not None and self._clock() >= self._store_deadline
 
     def _is_empty(self) -> bool:
         return not self._delivery.is_holding and len(self._queue) == 0
@@ -448,10 +501,16 @@ class Pipeline:
         if self._stop_deadline is None:
             time.sleep(seconds)
 
-    def _close(self, thread: threading.Thread | None) -> bool:
+    def _close(self, thread: threading.Thread | None, *, is_spooling: bool) -> bool:
         with self._lock:
             self._is_closed = True
             self._is_abandoned = True
+        if is_spooling and self._is_work_mine(thread):
+            try:
+                with _suppressed():
+                    self._put_rest_on_disk()
+            except Exception as error:  # noqa: BLE001 # the host is about to end
+                _report_internal("put what waits on disk", error)
         self._queue.close()
         self.ledger.refuse(self.span_metrics.close(), SHUTDOWN)
         if thread is None or not thread.is_alive():
@@ -464,6 +523,37 @@ class Pipeline:
         with _suppressed():
             self._report_full_queue()
         return SHUTDOWN not in self.ledger.read().dropped
+
+    def _is_work_mine(self, thread: threading.Thread | None) -> bool:
+        """Whether this thread may go on in place of *thread*, which has ended, or waits for a store that may never answer."""
+        assert self._stop_deadline is not None  # a shutdown sets it
+        while thread is not None and thread.is_alive() and not self._delivery.take_over():
+            if self._clock() >= self._stop_deadline:
+                return False
+            thread.join(_FLUSH_RETRY_S / 10)
+        return True
+
+    def _put_rest_on_disk(self) -> None:
+        """What the store did not take in time is for the next process."""
+        spool = self._spool
+        assert spool is not None  # the caller looked
+        assert self._stop_deadline is not None  # a shutdown sets it
+        if self._delivery.is_holding:
+            self._delivery.give_up(SHUTDOWN)
+        mapper = None
+        while self._delivery.can_spool and self._clock() < self._stop_deadline:
+            items = self._queue.take(self._config.batch_max_items, _BATCH_BYTES)
+            if not items:
+                break
+            mapper = mapper or self._make_mapper()
+            batch = assemble(items, mapper, self.ledger)
+            try:
+                if len(batch):
+                    spool.append(batch)
+                self.ledger.spool(len(batch))
+            except SpoolUnusableError:
+                self.ledger.drop(len(batch), SHUTDOWN)
+        spool.close()
 
     # Forks and exits, called by process_lifecycle.
 
@@ -488,6 +578,8 @@ class Pipeline:
         self.span_metrics.reset()
         self._self_metrics.reset()
         self._store.after_fork_in_child()
+        if self._spool is not None:
+            self._spool.after_fork_in_child()
         self._exit_deadline = None
         self._begin()
 

@@ -52,6 +52,7 @@ class SelfMetrics:
             "stored": reading.stored,
             "already_there": reading.already_there,
             "queued": reading.queued,
+            "spooled": reading.spooled,
             "retried": reading.retried,
             "dropped": sum(reading.dropped.values()),
         } | {f"dropped.{reason}": count for reason, count in reading.dropped.items()}

@@ -52,6 +52,11 @@ class StoreConnection:
             self._engine = self._make_engine()
         return self._engine
 
+    @property
+    def is_server(self) -> bool:
+        """Whether an engine was made, and leads to a server."""
+        return self._engine is not None and self._engine.dialect.name != "sqlite"
+
     def after_fork_in_child(self) -> None:
         """Leave the parent's sockets to the parent (SQLAlchemy, "Using Connection Pools with os.fork()")."""
         self._pid = os.getpid()

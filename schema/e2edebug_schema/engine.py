@@ -6,7 +6,7 @@ functions, and our own statements must not become spans of the application that 
 
 import inspect
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import sqlalchemy.engine
@@ -15,7 +15,9 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
 from e2edebug.policy.config_values import mask_url
+from e2edebug.policy.database_hosts import url_per_host
 from e2edebug_schema.column_types import SERVER_DIALECTS
+from e2edebug_schema.host_failover import HostFailover
 from e2edebug_schema.read_limits import READ_ONLY_OPTION, limit_reads
 from e2edebug_schema.server_session import open_mysqlclient, open_pymysql
 from e2edebug_schema.sqlite_session import open_sqlite
@@ -25,6 +27,7 @@ __all__ = [
     "READ_ONLY_OPTION",
     "STORE_ENGINE_OPTION",
     "create_store_engine",
+    "hosts_of",
     "parse_store_url",
     "read_max_allowed_packet",
 ]
@@ -32,11 +35,14 @@ __all__ = [
 STORE_ENGINE_OPTION: Final = "e2edebug_store"
 """Execution option that marks our own engine, for whoever instruments SQLAlchemy."""
 
+_HOSTS_OPTION: Final = "e2edebug_hosts"
+
 POOL_TIMEOUT_S: Final = 2.0
 POOL_RECYCLE_S: Final = 240
 
 _ACCEPTED_FORMS: Final = (
-    "mysql+pymysql://user:password@host:3306/database, mariadb+pymysql://..., mysql+mysqldb://... or sqlite:///path"
+    "mysql+pymysql://user:password@host:3306/database, mariadb+pymysql://..., mysql+mysqldb://... "
+    "(several hosts: host1:3306,host2:3306) or sqlite:///path"
 )
 
 
@@ -48,9 +54,12 @@ def create_store_engine(
     The pool holds one connection, so one thread at a time may use the engine: a second one waits 2 s and fails.
     Server sessions are UTC, strict and utf8mb4; a row count counts changed rows (FOUND_ROWS is off).
     A transaction on SQLite takes the write lock at its start, unless the connection has READ_ONLY_OPTION.
+    A URL with several hosts leads to the first that answers, and rather to one that takes rows; the engine's own `url`
+    names the first.
     Raises StoreUrlError; the first connection may raise UnsupportedServer.
     """
-    store_url = parse_store_url(url)
+    urls = parse_store_urls(url)
+    store_url = urls[0]
     timeouts = {
         "connect_timeout": connect_timeout_s,
         "read_timeout": read_timeout_s,
@@ -60,13 +69,13 @@ def create_store_engine(
         # Unwrapped, because SQLAlchemy instrumentation replaces create_engine and would trace our statements.
         engine: Engine = inspect.unwrap(sqlalchemy.engine.create_engine)(
             store_url,
-            creator=_connection_maker(store_url, timeouts),
+            creator=_connection_maker(urls, timeouts),
             poolclass=QueuePool,
             pool_size=1,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_S,
             pool_recycle=POOL_RECYCLE_S if store_url.get_backend_name() in SERVER_DIALECTS else -1,
-            execution_options={STORE_ENGINE_OPTION: True},
+            execution_options={STORE_ENGINE_OPTION: True, _HOSTS_OPTION: tuple(map(_host, urls))},
         )
     except ModuleNotFoundError as error:
         raise StoreUrlError(f"the driver of {_shown(store_url)!r} is not installed: {error.name}") from error
@@ -76,8 +85,32 @@ def create_store_engine(
     return engine
 
 
+def hosts_of(engine: Engine) -> tuple[str, ...]:
+    """Return the hosts of *engine* as `host:port`, in the order in which they are tried."""
+    hosts: tuple[str, ...] = engine.get_execution_options().get(_HOSTS_OPTION) or (_host(engine.url),)
+    return hosts
+
+
+def parse_store_urls(url: str | URL) -> list[URL]:
+    """Return *url* once for each host that it names. Raises StoreUrlError."""
+    if isinstance(url, URL):
+        return [_parse_one(url)]
+    return [_parse_one(one) for one in url_per_host(url)]
+
+
 def parse_store_url(url: str | URL) -> URL:
-    """Return *url* with its driver made explicit; `mysql://` means PyMySQL. Raises StoreUrlError."""
+    """Return *url* with its driver made explicit, and of several hosts the first; `mysql://` means PyMySQL.
+
+    Raises StoreUrlError.
+    """
+    return parse_store_urls(url)[0]
+
+
+def _host(url: URL) -> str:
+    return f"{url.host or 'localhost'}:{url.port or 3306}"
+
+
+def _parse_one(url: str | URL) -> URL:
     try:
         parsed = make_url(url)
         # SQLAlchemy's default driver of mysql:// is mysqlclient, which needs a C compiler; PyMySQL is our dependency.
@@ -114,7 +147,12 @@ def read_max_allowed_packet(connection: Connection) -> int:
     return raw.getlimit(sqlite3.SQLITE_LIMIT_SQL_LENGTH)
 
 
-def _connection_maker(url: URL, timeouts: dict[str, float]) -> Callable[[], Any]:
+def _connection_maker(urls: Sequence[URL], timeouts: dict[str, float]) -> Callable[[], Any]:
+    makers = [_maker_for_one(url, timeouts) for url in urls]
+    return makers[0] if len(makers) == 1 else HostFailover(makers)
+
+
+def _maker_for_one(url: URL, timeouts: dict[str, float]) -> Callable[[], Any]:
     dialect_class = url.get_dialect()
     dialect: Dialect = dialect_class()
     dialect.dbapi = dialect_class.import_dbapi()  # create_connect_args asks the driver for its flags

@@ -108,7 +108,7 @@ def test_a_blank_variable_counts_as_unset() -> None:
             "E2EDEBUG_DATABASE_URL",
             "postgresql://shop:hunter2@db/shop",
             "='postgresql://shop:***@db/shop' is not a database URL such as "
-            "mysql+pymysql://user:password@host:3306/database or sqlite:///file",
+            "mysql+pymysql://user:password@host:3306/database (several hosts: host1:3306,host2:3306) or sqlite:///file",
         ),
     ],
 )
@@ -287,7 +287,7 @@ def test_a_database_url_that_cannot_be_parsed_is_a_wrong_setting(url: str, reaso
 
     assert str(caught.value) == (
         f"E2EDEBUG_DATABASE_URL={url.replace(':p@', ':***@')!r} is not a database URL such as "
-        f"mysql+pymysql://user:password@host:3306/database or sqlite:///file: {reason}"
+        f"mysql+pymysql://user:password@host:3306/database (several hosts: host1:3306,host2:3306) or sqlite:///file: {reason}"
     )
     assert caught.value.__cause__ is None
 

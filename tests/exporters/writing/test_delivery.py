@@ -56,7 +56,7 @@ def test_pauses_double_up_to_a_minute_and_the_outage_is_logged_once(caplog: pyte
     pauses = []
 
     for _ in range(9):
-        assert not delivery.attempt(deadline=clock.now + 30)
+        assert not delivery.advance(deadline=clock.now + 30)
         pauses.append(delivery.next_attempt_at - clock.now)
         clock.now = delivery.next_attempt_at
 
@@ -71,14 +71,13 @@ def test_a_server_that_times_out_again_and_again_gets_smaller_transactions(store
     delivery = delivery_to(store_url, clock, ledger)
     ledger.emit(100)
     delivery.load([Item(number, Kind.SPAN, make_span(span_id=number), 1, 0) for number in range(1, 101)])
-    held = delivery._batch
-    assert held is not None
 
     for _ in range(4):
-        delivery._hold(held, StoreUnavailable("timed out", ErrorClass.RECONNECT))
+        delivery._note_failure(StoreUnavailable("timed out", ErrorClass.RECONNECT), clock.now)
+    clock.now = delivery.next_attempt_at
 
     assert delivery._pieces == 8
-    assert delivery.attempt(deadline=clock.now + 30)
+    assert delivery.advance(deadline=clock.now + 30)
     assert (delivery._pieces, ledger.read().stored) == (1, 100)
 
 
@@ -87,7 +86,7 @@ def test_a_batch_given_up_is_counted_under_its_reason() -> None:
     delivery = delivery_to(NOWHERE, clock, ledger)
     ledger.emit(2)
     delivery.load([Item(number, Kind.SPAN, make_span(span_id=number), 1, 0) for number in (1, 2)])
-    delivery.attempt(deadline=clock.now + 30)
+    delivery.advance(deadline=clock.now + 30)
 
     delivery.abandon("shutdown")
 
@@ -100,12 +99,11 @@ def test_the_return_of_the_store_is_logged(caplog: pytest.LogCaptureFixture, sto
     delivery = delivery_to(store_url, clock, ledger)
     ledger.emit()
     delivery.load([Item(1, Kind.SPAN, make_span(), 1, 0)])
-    held = delivery._batch
-    assert held is not None
     caplog.set_level(logging.WARNING)
-    delivery._hold(held, StoreUnavailable("gone", ErrorClass.RECONNECT))
+    delivery._note_failure(StoreUnavailable("gone", ErrorClass.RECONNECT), clock.now)
+    clock.now = delivery.next_attempt_at
 
-    assert delivery.attempt(deadline=clock.now + 30)
+    assert delivery.advance(deadline=clock.now + 30)
     assert any("answers again" in record.message for record in caplog.records)
 
 

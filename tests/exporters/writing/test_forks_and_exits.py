@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from support.mariadb import free_port
 
 PROLOGUE = """
-import os, sys, threading, time
+import json, os, sys, threading, time
 from e2edebug.policy.config import load_config
 from e2edebug_exporters.pipeline import Pipeline
 from e2edebug_exporters.span_processor import SpanPipelineProcessor
@@ -28,6 +28,7 @@ from opentelemetry.sdk.trace import TracerProvider
 
 INTERVAL_S = float(os.environ.get("TEST_INTERVAL_S", "3600"))
 settings = {"flush_interval_s": INTERVAL_S, "exit_timeout_s": 60.0, "metric_interval_s": 3600.0}
+settings |= json.loads(os.environ.get("TEST_SETTINGS", "{}"))
 pipeline = Pipeline(os.environ["TEST_STORE_URL"], load_config(settings, environ={}))
 provider = TracerProvider()
 provider.add_span_processor(SpanPipelineProcessor(pipeline))

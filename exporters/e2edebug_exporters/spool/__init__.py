@@ -1,0 +1,1 @@
+"""Rows on disk, for as long as the store takes none."""
