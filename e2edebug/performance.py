@@ -117,42 +117,9 @@ class PerformanceMonitor:
         component without values in the window raises nothing. Raises StoreUnavailable when the store cannot be read.
         """
         from e2edebug.runtime.store_access import open_for_reading
-        from e2edebug_schema.queries.snapshots import merged_histograms
-        from e2edebug_schema.queries.thresholds import threshold_for, thresholds
 
-        alerts: list[tuple[float, Alert]] = []
-        now = datetime.now(UTC)
         with open_for_reading() as engine:
-            held = thresholds(engine)
-            looks = {(one.layer, one.metric_name, one.window_s) for one in held if one.enabled}
-            for layer, metric_name, window_s in sorted(looks):
-                since = now - timedelta(seconds=window_s)
-                stored_as = "response_time" if metric_name == "error_rate" else metric_name
-                for summary in merged_histograms(engine, since=since, metric_name=stored_as, layer=layer):
-                    limit = threshold_for(held, layer=layer, metric_name=metric_name, component=summary.component)
-                    if limit is None or limit.window_s != window_s:
-                        continue
-                    value = _aggregated(summary, metric_name, limit.aggregation)
-                    level = None if value is None else limit.level_of(value)
-                    if value is None or level is None:
-                        continue
-                    passed = limit.critical if level == "critical" else limit.warning
-                    alerts.append(
-                        (
-                            abs(value - passed) / (abs(passed) or 1.0),
-                            Alert(
-                                level=level,
-                                layer=layer,
-                                component=summary.component,
-                                metric_name=metric_name,
-                                value=value,
-                                threshold=passed,
-                                correlation_id=summary.worst_correlation_id,
-                            ),
-                        )
-                    )
-        alerts.sort(key=lambda scored: (scored[1]["level"] != "critical", -scored[0]))
-        return [alert for _, alert in alerts]
+            return limits_passed(engine, now=datetime.now(UTC))
 
     @staticmethod
     def analyze_trends(layer: str, component: str, metric_name: str, hours: float = 24) -> Trend:
@@ -203,6 +170,40 @@ class PerformanceMonitor:
         In a `with` statement the end is recorded as well, with the growth in bytes in its metadata.
         """
         return MemoryTracking(operation_name, correlation_id)
+
+
+def limits_passed(source: Any, *, now: datetime) -> list[Alert]:
+    """Return what is over its limit at *now*, as check_thresholds() does. source: an engine or connection."""
+    from e2edebug_schema.queries.snapshots import merged_histograms
+    from e2edebug_schema.queries.thresholds import threshold_for, thresholds
+
+    alerts: list[tuple[float, Alert]] = []
+    held = thresholds(source)
+    looks = {(one.layer, one.metric_name, one.window_s) for one in held if one.enabled}
+    for layer, metric_name, window_s in sorted(looks):
+        since = now - timedelta(seconds=window_s)
+        stored_as = "response_time" if metric_name == "error_rate" else metric_name
+        for summary in merged_histograms(source, since=since, metric_name=stored_as, layer=layer):
+            limit = threshold_for(held, layer=layer, metric_name=metric_name, component=summary.component)
+            if limit is None or limit.window_s != window_s:
+                continue
+            value = _aggregated(summary, metric_name, limit.aggregation)
+            level = None if value is None else limit.level_of(value)
+            if value is None or level is None:
+                continue
+            passed = limit.critical if level == "critical" else limit.warning
+            alert = Alert(
+                level=level,
+                layer=layer,
+                component=summary.component,
+                metric_name=metric_name,
+                value=value,
+                threshold=passed,
+                correlation_id=summary.worst_correlation_id,
+            )
+            alerts.append((abs(value - passed) / (abs(passed) or 1.0), alert))
+    alerts.sort(key=lambda scored: (scored[1]["level"] != "critical", -scored[0]))
+    return [alert for _, alert in alerts]
 
 
 class MemoryTracking:

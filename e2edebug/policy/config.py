@@ -20,6 +20,7 @@ from e2edebug.policy.config_values import (
     HOSTS,
     NAMES,
     PATTERNS,
+    RATE,
     TEXT,
     WORKFLOW_RULES,
     Kind,
@@ -292,6 +293,20 @@ class Config:
     )
     retention_interval_s: float = field(
         default=3600.0, metadata=_described(seconds(), "How long it rests between two runs.")
+    )
+    api_permission_class: str | None = field(
+        default=None,
+        metadata=_described(
+            TEXT,
+            "A REST framework permission class that decides in place of ours, such as `shop.permissions.IsOnCall`. "
+            "Unset: staff with model permissions.",
+        ),
+    )
+    api_throttle_rate: str | None = field(
+        default="1200/min",
+        metadata=_described(
+            RATE, "How often one user may call the REST API: a number per `s`, `min`, `hour` or `day`, or `unlimited`."
+        ),
     )
     raise_errors: bool = field(
         default=False,

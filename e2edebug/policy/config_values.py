@@ -124,6 +124,16 @@ def _boolean(value: object) -> bool:
     return known
 
 
+def _rate(value: object) -> str | None:
+    text = str(value).strip().lower()
+    if text == "unlimited":
+        return None
+    number, _, unit = text.partition("/")
+    if not (number.isascii() and number.isdigit() and int(number) > 0 and unit in ("s", "min", "hour", "day")):
+        raise ValueFormError("a rate such as 1200/min, or unlimited")
+    return text
+
+
 def _text(value: object) -> str:
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
         raise ValueFormError("printable text")
@@ -296,6 +306,7 @@ def _folder(value: object) -> str:
 BOOLEAN: Final = Kind("boolean", _boolean)
 DAYS: Final = Kind("number", _days, "days")
 TEXT: Final = Kind("text", _text)
+RATE: Final = Kind("rate", _rate)
 DATABASE_URL: Final = Kind("database URL", _database_url, is_secret=True)
 DURABILITY: Final = Kind("memory, spool or spool-first", _durability)
 FOLDER: Final = Kind("folder", _folder)

@@ -50,7 +50,8 @@ class RowMapper:
         encoder = AttributeEncoder(
             redactor, sanitizer, value_max_bytes=value_max_bytes, captures_client_address=capture_client_address
         )
-        texts = ColumnText(redactor, sanitizer)
+        self.texts = texts = ColumnText(redactor, sanitizer)
+        """Cleans texts that come without an OpenTelemetry object, such as a person's notes."""
         resources = ResourceReader(texts, encoder)
         layers = LayerResolver()
         metadata = MetadataWriter(encoder, sanitizer, value_max_bytes=value_max_bytes)

@@ -46,6 +46,7 @@ class WorkflowSession(models.Model):
         managed = False
         db_table = "debugging_workflow_session"
         verbose_name = "workflow session"
+        permissions = [("view_personal_data", "Can see who it was: users, addresses, browsers")]
 
     def __str__(self) -> str:
         return f"{self.workflow_type} {self.correlation_id} ({self.status})"

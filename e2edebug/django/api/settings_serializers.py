@@ -1,0 +1,160 @@
+"""What an operator changes through the API: thresholds and configuration rows, checked as the admin checks them."""
+
+from typing import Any, Final
+
+from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
+from rest_framework import serializers
+
+from e2edebug.django import models
+from e2edebug.django.api.fields import (
+    FiniteFloatField,
+    MetadataField,
+    MomentField,
+    NameField,
+    StrictBooleanField,
+    StrictIntegerField,
+    StrictTextField,
+)
+from e2edebug.django.api.serializers import StrictSerializer
+from e2edebug.policy.configuration_types import CONFIGURATION_TYPES, ConfigurationDataError, validate_configuration
+from e2edebug_schema.tables import LAYERS
+from e2edebug_schema.thresholds import AGGREGATIONS
+
+LARGEST_LIMIT: Final = 1e12
+
+
+class DebugConfigurationSerializer(serializers.ModelSerializer):
+    """One row of configuration as it is stored."""
+
+    config_data = MetadataField(read_only=True, allow_null=True, help_text="null: inherited from the environment.")
+    created_at = MomentField(read_only=True)
+    updated_at = MomentField(read_only=True)
+
+    class Meta:
+        model = models.DebugConfiguration
+        fields = ["id", "name", "config_type", "enabled", "config_data", "description", "created_at", "updated_at"]
+        read_only_fields = fields
+
+
+@extend_schema_field({"type": ["object", "null"], "additionalProperties": {}})
+class ConfigurationDataField(MetadataField):
+    """The fields of its type; null inherits everything."""
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "Record a tenth of the traces",
+            {"name": "tracing", "config_type": "tracing", "config_data": {"sample_ratio": 0.1}},
+            request_only=True,
+        )
+    ]
+)
+class ConfigurationInputSerializer(StrictSerializer):
+    """Makes or changes a row of configuration."""
+
+    name = NameField(max_length=100)
+    config_type = serializers.ChoiceField(list(CONFIGURATION_TYPES))
+    enabled = StrictBooleanField(required=False)
+    config_data = ConfigurationDataField(required=False, allow_null=True)
+    description = StrictTextField(max_length=8192, required=False, allow_null=True, allow_blank=True)
+
+    def validate_name(self, name: str) -> str:
+        """A name belongs to one row."""
+        others = models.DebugConfiguration.objects.filter(name=name)
+        if self.instance is not None:
+            others = others.exclude(pk=self.instance.pk)
+        if others.exists():
+            raise serializers.ValidationError("There is a configuration of this name.", code="unique")
+        return name
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """The data has the fields of its type."""
+        of_type = attrs.get("config_type") or getattr(self.instance, "config_type", None)
+        data = attrs.get("config_data", getattr(self.instance, "config_data", None))
+        try:
+            validate_configuration(of_type, data)
+        except ConfigurationDataError as error:
+            raise serializers.ValidationError(
+                {"config_data": {name or "config_data": [text] for name, text in error.problems.items()}}
+            ) from None
+        return attrs
+
+
+@extend_schema_field({"type": ["string", "null"], "maxLength": 150})
+class ComponentField(serializers.Field):
+    """null: each component of the layer, which the store keeps as ''."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the component."""
+        return NameField(max_length=150).run_validation(data) if data != "" else ""
+
+    def validate_empty_values(self, data: Any) -> tuple[bool, Any]:
+        """Take null for ''."""
+        return (True, "") if data is None else super().validate_empty_values(data)
+
+    def to_representation(self, value: str) -> str | None:
+        """Show '' as null."""
+        return value or None
+
+
+class PerformanceThresholdSerializer(serializers.ModelSerializer):
+    """Two limits of one metric."""
+
+    component = ComponentField(read_only=True)
+    created_at = MomentField(read_only=True)
+    updated_at = MomentField(read_only=True)
+
+    class Meta:
+        model = models.PerformanceThreshold
+        fields = [
+            "id", "metric_name", "layer", "component", "warning_threshold", "critical_threshold", "enabled",
+            "alert_on_warning", "alert_on_critical", "aggregation", "window_s", "pending_s", "recovery_margin_pct",
+            "created_at", "updated_at",
+        ]  # fmt: skip
+        read_only_fields = fields
+
+
+@extend_schema_serializer(
+    examples=[
+        OpenApiExample(
+            "A slower view",
+            {
+                "layer": "api", "metric_name": "response_time", "component": "ReportViewSet",
+                "warning_threshold": 3000, "critical_threshold": 8000,
+            },
+            request_only=True,
+        )
+    ]
+)  # fmt: skip
+class ThresholdInputSerializer(StrictSerializer):
+    """Makes or changes a threshold."""
+
+    layer = serializers.ChoiceField(LAYERS)
+    metric_name = NameField(max_length=100)
+    component = ComponentField(required=False, help_text="null or left out: each component of the layer.")
+    warning_threshold = FiniteFloatField(min_value=-LARGEST_LIMIT, max_value=LARGEST_LIMIT)
+    critical_threshold = FiniteFloatField(
+        min_value=-LARGEST_LIMIT, max_value=LARGEST_LIMIT, help_text="Below the warning: lower is worse."
+    )
+    enabled = StrictBooleanField(required=False)
+    alert_on_warning = StrictBooleanField(required=False)
+    alert_on_critical = StrictBooleanField(required=False)
+    aggregation = serializers.ChoiceField(AGGREGATIONS, required=False)
+    window_s = StrictIntegerField(min_value=10, max_value=86_400, required=False)
+    pending_s = StrictIntegerField(min_value=0, max_value=86_400, required=False)
+    recovery_margin_pct = FiniteFloatField(min_value=0, max_value=100, required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        """There is one threshold for each layer, metric and component."""
+        target = {
+            name: attrs.get(name, getattr(self.instance, name, "")) for name in ("layer", "metric_name", "component")
+        }
+        others = models.PerformanceThreshold.objects.filter(**target)
+        if self.instance is not None:
+            others = others.exclude(pk=self.instance.pk)
+        if others.exists():
+            raise serializers.ValidationError(
+                {"component": ["There is a threshold for this layer, metric and component."]}, code="unique"
+            )
+        return attrs
