@@ -228,7 +228,7 @@ class _Judgement:
                 limit_value=limit,
                 window_s=0 if threshold is None else threshold.window_s,
                 samples=0 if window is None else window.count,
-                correlation_id=None if window is None else window.correlation_id,
+                examples=() if window is None else window.examples,
                 started_at=started_at,
             )
         )

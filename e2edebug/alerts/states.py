@@ -35,8 +35,8 @@ class Window:
     """Aggregated as the threshold says, in the metric's unit."""
     count: int
     """How many values it was made of."""
-    correlation_id: str | None = None
-    """A real request behind the worst of them."""
+    examples: tuple[str, ...] = ()
+    """Correlation ids of real requests behind the worst of them, the worst first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,9 +115,14 @@ class Transition:
     limit_value: float | None
     window_s: int
     samples: int
-    correlation_id: str | None
+    examples: tuple[str, ...]
     started_at: datetime
     """When the trouble began."""
+
+    @property
+    def correlation_id(self) -> str | None:
+        """A real request that shows it."""
+        return self.examples[0] if self.examples else None
 
 
 @dataclass(slots=True)

@@ -34,9 +34,11 @@ class ThresholdBook:
         """Return the lengths of the windows that are looked at, shortest first."""
         return sorted({one.window_s for page in self._pages.values() for one in page.values() if one.enabled})
 
-    def expecting_data(self) -> Iterator[Threshold]:
-        """Yield the thresholds for which silence is an alert of its own."""
+    def enabled(self) -> Iterator[Threshold]:
+        """Yield every threshold that is switched on."""
         for page in self._pages.values():
-            for threshold in page.values():
-                if threshold.enabled and threshold.no_data_s > 0:
-                    yield threshold
+            yield from (one for one in page.values() if one.enabled)
+
+    def expecting_data(self) -> Iterator[Threshold]:
+        """Return the thresholds for which silence is an alert of its own."""
+        return (one for one in self.enabled() if one.no_data_s > 0)

@@ -12,6 +12,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from e2edebug.policy.config_values import (
+    ADDRESSES,
     BOOLEAN,
     DATABASE_URL,
     DAYS,
@@ -19,6 +20,7 @@ from e2edebug.policy.config_values import (
     FOLDER,
     HOSTS,
     NAMES,
+    NETWORKS,
     PATTERNS,
     RATE,
     TEXT,
@@ -308,6 +310,33 @@ class Config:
             RATE, "How often one user may call the REST API: a number per `s`, `min`, `hour` or `day`, or `unlimited`."
         ),
     )
+    evaluate_in_background: bool = field(
+        default=False,
+        metadata=_described(BOOLEAN, "Evaluate the thresholds in a thread of one of the application's processes."),
+    )
+    evaluate_every_s: float = field(
+        default=30.0, metadata=_described(seconds(), "How often that thread evaluates the thresholds.")
+    )
+    notify_urls: tuple[str, ...] = field(
+        default=(),
+        metadata=_described(
+            ADDRESSES,
+            "Where alerts are sent: addresses of apprise, `webhook+https://...`, `django-email:ops@example.com`.",
+        ),
+    )
+    notify_allowed_networks: tuple[str, ...] = field(
+        default=(),
+        metadata=_described(
+            NETWORKS,
+            "Private networks that messages may be sent to, such as `10.0.0.0/8`. Unset: public addresses only.",
+        ),
+    )
+    site_url: str | None = field(
+        default=None,
+        metadata=_described(
+            TEXT, "Where the pages of e2edebug are, for the links in messages: `https://shop.example.com`."
+        ),
+    )
     raise_errors: bool = field(
         default=False,
         metadata=_described(BOOLEAN, "Let our own mistakes reach the host instead of counting them: for our tests."),
@@ -472,6 +501,8 @@ def _written(value: object) -> str:
 
 
 def _shown(kind: Kind, value: object) -> object:
+    if kind.is_secret and isinstance(value, tuple):
+        return tuple(f"{str(entry).partition(':')[0]}:***" for entry in value)  # a token may stand anywhere in it
     if kind.is_secret and value is not None:
         return mask_url(str(value))
     if isinstance(value, tuple) and any(isinstance(entry, WorkflowRule) for entry in value):

@@ -172,6 +172,25 @@ def _names(value: object) -> tuple[str, ...]:
     return tuple(name.strip() for name in _listed(value, "a list of names, separated by commas") if name.strip())
 
 
+def _addresses(value: object) -> tuple[str, ...]:
+    if isinstance(value, str):
+        return tuple(value.split())
+    return tuple(_listed(value, "a list of addresses, separated by blanks"))
+
+
+def _networks(value: object) -> tuple[str, ...]:
+    form = "a list of networks, separated by commas, such as 10.0.0.0/8, fd00::/8"
+    from ipaddress import ip_network  # 5 ms that few processes need
+
+    networks = tuple(name.strip() for name in _listed(value, form) if name.strip())
+    for network in networks:
+        try:
+            ip_network(network)
+        except ValueError as error:
+            raise ValueFormError(form) from error
+    return networks
+
+
 def _hosts(value: object) -> tuple[str, ...]:
     form = "a list of hosts, separated by commas, such as 'payments.example.com, *.internal, 10.0.0.0/8'; or 'none'"
     hosts = tuple(host.strip().lower() for host in _listed(value, form) if host.strip())
@@ -310,6 +329,8 @@ RATE: Final = Kind("rate", _rate)
 DATABASE_URL: Final = Kind("database URL", _database_url, is_secret=True)
 DURABILITY: Final = Kind("memory, spool or spool-first", _durability)
 FOLDER: Final = Kind("folder", _folder)
+ADDRESSES: Final = Kind("addresses, by blanks", _addresses, is_secret=True)
+NETWORKS: Final = Kind("networks, by commas", _networks)
 NAMES: Final = Kind("names, by commas", _names)
 HOSTS: Final = Kind("hosts, by commas", _hosts)
 PATTERNS: Final = Kind("regular expressions, by commas", _patterns)

@@ -40,7 +40,8 @@ _READ_LATE: Final = {
     "auto_migrate", "capture_client_address", "connect_timeout_s", "database_alias", "database_url", "enabled",
     "raise_errors", "read_timeout_s", "redact_keys", "value_max_bytes", "workflow_rules", "write_timeout_s",
     "retention_alert_days", "retention_error_days", "retention_group_days", "retention_interval_s", "retention_max_bytes", "retention_runner",
-    "retention_session_days", "retention_snapshot_days", "retention_step_days",
+    "retention_session_days", "retention_snapshot_days", "retention_step_days", "evaluate_every_s", "evaluate_in_background",
+    "notify_allowed_networks", "notify_urls", "site_url",
     "capture_code_location", "correlation_id_max_age_s", "correlation_id_max_traces", "disabled_instrumentations",
     "excluded_urls", "propagate_to", "response_header", "trust_incoming_trace",
 }  # fmt: skip

@@ -1,6 +1,6 @@
 """Performance thresholds: what one is, and those that hold where nobody has stored others."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 Level = Literal["warning", "critical"]
@@ -36,6 +36,8 @@ class Threshold:
     """How many values a window needs to raise an alert; one that fires may recover with fewer."""
     no_data_s: int = 0
     """Silence for so long is an alert of its own; 0: only an alert that fires notices that its data ends."""
+    threshold_id: int | None = field(default=None, compare=False)
+    """Its row; None for a default that is not stored."""
 
     @property
     def lower_is_worse(self) -> bool:

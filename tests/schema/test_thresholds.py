@@ -48,7 +48,7 @@ def test_a_stored_threshold_takes_the_place_of_its_default(engine: sa.Engine, no
     assert len(held) == len(DEFAULT_THRESHOLDS)
     assert threshold_for(held, layer="api", metric_name="response_time", component="CartView") == Threshold(
         layer="api", metric_name="response_time", warning=50.0, critical=90.0, aggregation="max", window_s=60,
-        pending_s=120, recovery_margin_pct=5.0,
+        pending_s=120, recovery_margin_pct=5.0, min_samples=5,
     )  # fmt: skip
 
 

@@ -34,6 +34,8 @@ class SeriesRow(NamedTuple):
     error_count: int
     buckets: str | None
     correlation_id: str | None
+    lookups: int = 0
+    """Of a share such as a hit rate: how many cases it is the share of."""
 
 
 class Aggregate(NamedTuple):
@@ -41,8 +43,11 @@ class Aggregate(NamedTuple):
 
     value: float
     samples: int
-    correlation_id: str | None
-    """A request behind the worst value."""
+    examples: tuple[str, ...] = ()
+    """Requests behind the worst values, the worst first."""
+
+
+MOST_EXAMPLES: Final = 3
 
 
 def aggregate(
@@ -64,7 +69,9 @@ def aggregate(
     if value_or_none is None:
         return None
     return Aggregate(
-        value_or_none, sum(max(row.samples, 1) for row in known), _worst(known, lower_is_worse=lower_is_worse)
+        value_or_none,
+        sum(row.lookups or max(row.samples, 1) for row in known),
+        _worst(known, lower_is_worse=lower_is_worse),
     )
 
 
@@ -76,6 +83,8 @@ def _aggregated(rows: Sequence[SeriesRow], aggregation: str) -> float | None:
     if aggregation == "max":
         return max((high for row in rows if (high := _high(row)) is not None), default=None)
     if aggregation == "mean":
+        if all(row.lookups for row in rows):
+            return sum((row.metric_value or 0.0) * row.lookups for row in rows) / sum(row.lookups for row in rows)
         count = sum(max(row.samples, 1) for row in rows)
         total = sum(row.sum if row.sum is not None else (row.metric_value or 0.0) for row in rows)
         return total / count if count else None
@@ -101,15 +110,15 @@ def _high(row: SeriesRow) -> float | None:
     return row.max if row.max is not None else row.metric_value
 
 
-def _worst(rows: Sequence[SeriesRow], *, lower_is_worse: bool) -> str | None:
-    worst: tuple[float, str] | None = None
+def _worst(rows: Sequence[SeriesRow], *, lower_is_worse: bool) -> tuple[str, ...]:
+    found: dict[str, float] = {}
     for row in rows:
         value = _low(row) if lower_is_worse else _high(row)
         if value is None or row.correlation_id is None:
             continue
-        if worst is None or (value < worst[0] if lower_is_worse else value > worst[0]):
-            worst = (value, row.correlation_id)
-    return None if worst is None else worst[1]
+        badness = -value if lower_is_worse else value
+        found[row.correlation_id] = max(badness, found.get(row.correlation_id, badness))
+    return tuple(sorted(found, key=lambda one: (-found[one], one))[:MOST_EXAMPLES])
 
 
 class MetricSeries:

@@ -2,11 +2,12 @@
 
 from collections.abc import Iterable
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 
+from e2edebug_schema.alert_tables import threshold_option
 from e2edebug_schema.queries.reading import Source, reading
 from e2edebug_schema.tables import performance_threshold
-from e2edebug_schema.thresholds import DEFAULT_THRESHOLDS, Threshold
+from e2edebug_schema.thresholds import DEFAULT_MIN_SAMPLES, DEFAULT_THRESHOLDS, Threshold
 
 
 def thresholds(source: Source) -> list[Threshold]:
@@ -23,11 +24,17 @@ def thresholds(source: Source) -> list[Threshold]:
         columns.layer, columns.metric_name, columns.component, columns.enabled, columns.alert_on_warning,
         columns.warning_threshold.label("warning"), columns.critical_threshold.label("critical"),
         columns.alert_on_critical, columns.aggregation, columns.window_s, columns.pending_s,
-        columns.recovery_margin_pct,
+        columns.recovery_margin_pct, columns.id.label("threshold_id"), threshold_option.c.min_samples,
+        func.coalesce(threshold_option.c.no_data_s, 0).label("no_data_s"),
+    ).outerjoin_from(
+        performance_threshold, threshold_option, threshold_option.c.threshold_id == columns.id
     )  # fmt: skip
     with reading(source) as connection:
         for row in connection.execute(query):
-            held[row.layer, row.metric_name, row.component] = Threshold(**row._asdict())
+            values = row._asdict()
+            if values["min_samples"] is None:
+                values["min_samples"] = DEFAULT_MIN_SAMPLES.get(row.metric_name, 1)
+            held[row.layer, row.metric_name, row.component] = Threshold(**values)
     return [held[key] for key in sorted(held)]
 
 

@@ -1,0 +1,103 @@
+"""Evaluation again and again: one process evaluates, any number may stand by, and whoever can delivers the messages."""
+
+import logging
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Final
+
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+
+from e2edebug.alerts.alert_store import EvaluationLostError
+from e2edebug.alerts.channels.addresses import AddressPolicy
+from e2edebug.alerts.channels.opening import open_channel
+from e2edebug.alerts.delivery import DeliveryReport, deliver_waiting
+from e2edebug.alerts.evaluation import Turn, evaluate_store, stored_routes
+from e2edebug.alerts.routes import RouteError
+from e2edebug.policy.config import Config
+from e2edebug_schema.lease import HeldLease, acquire_lease, holder_name
+
+LEASE: Final = "alerts.evaluation"
+
+logger = logging.getLogger("e2edebug.alerts")
+
+
+def utc_now() -> datetime:
+    """Return the time of now, aware."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class TurnReport:
+    """What one turn of a runner did."""
+
+    turn: Turn | None
+    """None: another process evaluates."""
+    delivery: DeliveryReport
+
+
+class EvaluationRunner:
+    """One evaluator. It keeps its lease between two turns, so that the others need not be asked each time."""
+
+    def __init__(
+        self, engine: Engine, config: Config, *, every_s: float, clock: Callable[[], datetime] = utc_now
+    ) -> None:
+        self._engine = engine
+        self._config = config
+        self._every_s = every_s
+        self._clock = clock
+        self._holder = holder_name()
+        self._lease: HeldLease | None = None
+        self._policy = AddressPolicy(config.notify_allowed_networks)
+
+    def run_once(self) -> TurnReport:
+        """Evaluate if it is our turn, and deliver what waits. Raises RouteError and what the driver raises."""
+        routes = stored_routes(self._engine, self._config)
+        turn = None
+        if self._holds_lease():
+            try:
+                turn = evaluate_store(
+                    self._engine,
+                    self._config,
+                    now=self._clock(),
+                    evaluator=self._holder,
+                    every_s=self._every_s,
+                    routes=routes,
+                )
+            except EvaluationLostError:
+                logger.info("another evaluator was faster; its turn counts")
+        delivery = deliver_waiting(
+            self._engine,
+            routes,
+            lambda route: open_channel(route, self._policy),
+            now=self._clock(),
+            deliverer=self._holder,
+        )
+        return TurnReport(turn, delivery)
+
+    def run_until(self, stop: threading.Event, report: Callable[[TurnReport], None] = lambda _: None) -> None:
+        """Evaluate every so often until *stop* is set. A turn that fails is logged, and the next one tries again."""
+        while not stop.is_set():
+            try:
+                report(self.run_once())
+            except (SQLAlchemyError, RouteError) as error:
+                reason = getattr(error, "orig", None) or error
+                logger.warning("thresholds could not be evaluated: %s", f"{type(error).__name__}: {reason}"[:300])
+            stop.wait(self._every_s)
+        self.release()
+
+    def release(self) -> None:
+        """Let another process take over at once."""
+        if self._lease is not None:
+            self._lease.release()
+            self._lease = None
+
+    def _holds_lease(self) -> bool:
+        if self._lease is not None and self._lease.keep():
+            return True
+        duration_s = max(60.0, 3 * self._every_s)
+        lease = acquire_lease(self._engine, LEASE, holder=self._holder, duration_s=duration_s)
+        self._lease = None if lease is None else HeldLease(self._engine, lease)
+        return lease is not None
