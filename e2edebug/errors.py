@@ -1,7 +1,8 @@
 """Errors told by the application itself: each becomes a row of `debugging_error_log`.
 
 They travel as OpenTelemetry log records with `exception.*` attributes, so that an exception which was also recorded on
-a span is still stored once. All use of the Logs API, which is not stable yet, is in this module.
+a span is still stored once. All use of the Logs API, which is not stable yet, is in this module and, for what is
+captured, in e2edebug_instrumentation.logs.told_errors.
 """
 
 import time

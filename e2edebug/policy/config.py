@@ -19,6 +19,7 @@ from e2edebug.policy.config_values import (
     DURABILITY,
     FOLDER,
     HOSTS,
+    LOG_LEVEL,
     NAMES,
     NETWORKS,
     PATTERNS,
@@ -191,6 +192,17 @@ class Config:
             "`redis`, `pymemcache`, `requests`, `httpx`, `urllib`, `urllib3`, `aiohttp-client`, `celery`, `django_tasks`, "
             "`rq`, `threading`, `system`, `connection_pool`, `logging`, `unhandled_exceptions`.",
             otel="OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
+        ),
+    )
+    log_event_level: str = field(
+        default="WARNING",
+        metadata=_described(LOG_LEVEL, "Log records from this level on are events of the step that logged them."),
+    )
+    log_error_level: str = field(
+        default="ERROR",
+        metadata=_described(
+            LOG_LEVEL,
+            "Log records from this level on, and those with an exception, are errors. `OFF`: only the latter.",
         ),
     )
     capture_code_location: bool = field(

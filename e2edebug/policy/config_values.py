@@ -20,6 +20,8 @@ LONGEST_S: Final = 31_536_000
 LONGEST_DAYS: Final = 36_500
 """One year: PyMySQL refuses a longer connect_timeout, and waits of the interpreter overflow beyond some more."""
 
+LOG_LEVELS: Final = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL", "OFF")
+
 _INTEGER = re.compile(r"[0-9]{1,15}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,15}(\.[0-9]{0,15})?|\.[0-9]{1,15}", re.ASCII)
 _BYTES = re.compile(r"([0-9]{1,15})\s*(|b|k|kb|kib|m|mb|mib|g|gb|gib)", re.ASCII | re.IGNORECASE)
@@ -132,6 +134,13 @@ def _rate(value: object) -> str | None:
     if not (number.isascii() and number.isdigit() and int(number) > 0 and unit in ("s", "min", "hour", "day")):
         raise ValueFormError("a rate such as 1200/min, or unlimited")
     return text
+
+
+def _log_level(value: object) -> str:
+    level = value.strip().upper() if isinstance(value, str) else ""
+    if level not in LOG_LEVELS:
+        raise ValueFormError(f"one of {', '.join(LOG_LEVELS)}")
+    return level
 
 
 def _text(value: object) -> str:
@@ -323,6 +332,7 @@ def _folder(value: object) -> str:
 
 
 BOOLEAN: Final = Kind("boolean", _boolean)
+LOG_LEVEL: Final = Kind("level", _log_level)
 DAYS: Final = Kind("number", _days, "days")
 TEXT: Final = Kind("text", _text)
 RATE: Final = Kind("rate", _rate)

@@ -8,6 +8,11 @@ def is_recorded(error: BaseException, trace_id: int) -> bool:
     return error.__dict__.get(_TRACE) == trace_id
 
 
+def is_recorded_anywhere(error: BaseException) -> bool:
+    """Tell whether a span of ours, of whatever trace, has *error* with its stack."""
+    return _TRACE in error.__dict__
+
+
 def remember_recorded(error: BaseException, trace_id: int) -> None:
     """Note that a span of this trace has *error* with its stack."""
     # On the exception itself, or this would have to keep it and all its frames alive: most exceptions take no weak

@@ -147,6 +147,7 @@ class ErrorMapper:
             severity=_severity_of_level(level),
             resource=resource,
             extra={"logger": logger or None, "log.body": body if body and body != message else None},
+            group_text=_group_text(attributes),
         )
 
     def _row(
@@ -166,6 +167,7 @@ class ErrorMapper:
         severity: str,
         resource: ResourceFacts,
         extra: Mapping[str, Any],
+        group_text: str = "",
     ) -> ErrorRow:
         limits = self._limits
         stack = self._sanitizer.as_text(attributes.get("exception.stacktrace") or "")
@@ -198,7 +200,7 @@ class ErrorMapper:
             error_type=shown_type,
             error_message=shown_message,
             stack_trace=shown_stack,
-            fingerprint=fingerprint(qualified_type(error_type, final_line), frames, message),
+            fingerprint=fingerprint(qualified_type(error_type, final_line), frames, group_text or message),
             fingerprint_version=FINGERPRINT_VERSION,
             user_id=request.user_id,
             request_path=request.path,
@@ -229,6 +231,15 @@ class ErrorMapper:
             parts["operation"] = '"operation":' + self._encoder.value(operation)
         parts.update(resource.essentials)
         return self._metadata_writer.finished(facts, parts)
+
+
+def _group_text(attributes: Mapping[str, Any]) -> str:
+    """Return what log records without a stack have in common if they come from one place: the place, and their template."""
+    template = attributes.get("log.template")
+    if not isinstance(template, str):
+        return ""
+    path = text_of(attributes.get("code.file.path") or "").replace("\\", "/")
+    return f"{'/'.join(path.split('/')[-2:])}:{text_of(attributes.get('code.function.name') or '')} {template}"
 
 
 def _is_error(event: Event, span: ReadableSpan, facts: Facts, index: SpanIndex) -> bool:

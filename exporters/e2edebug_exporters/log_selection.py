@@ -8,6 +8,8 @@ from e2edebug.policy.attributes import ERROR_SEVERITY
 from e2edebug_exporters.span_reading import plain_mapping
 
 _WRITING: Final = frozenset({"e2edebug", "sqlalchemy", "pymysql", "MySQLdb", "alembic"})
+_ERROR_LEVEL: Final = 17
+"""OpenTelemetry's number of ERROR."""
 _TOLD: Final = ("exception.type", "exception.message", "exception.stacktrace", ERROR_SEVERITY)
 
 
@@ -19,7 +21,9 @@ def tells_of_error(record: ReadableLogRecord | ReadWriteLogRecord) -> bool:
     a severity of its own.
     """
     attributes = plain_mapping(record.log_record.attributes)
-    if not any(name in attributes for name in _TOLD) and record.log_record.exception is None:
+    severity = record.log_record.severity_number
+    is_severe = severity is not None and severity.value >= _ERROR_LEVEL
+    if not is_severe and not any(name in attributes for name in _TOLD) and record.log_record.exception is None:
         return False
     scope = record.instrumentation_scope
     is_of_writing = scope is not None and scope.name.partition(".")[0] in _WRITING

@@ -20,6 +20,8 @@ INSTRUMENTORS: Final = {
     "urllib": "e2edebug_instrumentation.outgoing_http.clients:UrllibInstrumentor",
     "urllib3": "e2edebug_instrumentation.outgoing_http.clients:Urllib3Instrumentor",
     "aiohttp-client": "e2edebug_instrumentation.outgoing_http.clients:AiohttpClientInstrumentor",
+    "logging": "e2edebug_instrumentation.logs.instrumentor:LoggingInstrumentor",
+    "unhandled_exceptions": "e2edebug_instrumentation.logs.unhandled_exceptions:UnhandledExceptionInstrumentor",
     "system": "e2edebug_instrumentation.system.instrumentor:SystemInstrumentor",
     "celery": "e2edebug_instrumentation.tasks.celery_tasks:CeleryInstrumentor",
     "django_tasks": "e2edebug_instrumentation.tasks.django_tasks:DjangoTasksInstrumentor",

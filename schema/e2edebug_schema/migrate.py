@@ -12,9 +12,6 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Final
 
-from alembic.migration import MigrationContext
-from alembic.operations import Operations
-from alembic.script import Script, ScriptDirectory
 from sqlalchemy import Connection, Engine, make_url
 from sqlalchemy.exc import DBAPIError
 
@@ -22,9 +19,15 @@ from e2edebug_schema.column_types import IDENTIFIER_COLLATION, SERVER_DIALECTS
 from e2edebug_schema.migration_failures import explained
 from e2edebug_schema.migration_lock import LOCK_WAIT_S, hold_migration_lock
 from e2edebug_schema.partitions import ensure_daily_partitions
+from e2edebug_schema.quiet_alembic import quiet_alembic
 from e2edebug_schema.read_limits import READ_ONLY_OPTION
 from e2edebug_schema.schema_state import VERSION_TABLE, SchemaState, SchemaStatus, read_status
 from e2edebug_schema.store_errors import ForeignSchema, SchemaBehind
+
+with quiet_alembic():
+    from alembic.migration import MigrationContext
+    from alembic.operations import Operations
+    from alembic.script import Script, ScriptDirectory
 
 __all__ = [
     "SchemaState",
@@ -168,9 +171,10 @@ def _apply_missing(connection: Connection) -> tuple[str, ...]:
 
 @contextmanager
 def _operations_on(connection: Connection) -> Iterator[Any]:
-    context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
-    with Operations.context(context) as operations:
-        yield operations
+    with quiet_alembic():
+        context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
+        with Operations.context(context) as operations:
+            yield operations
 
 
 def _scripts(*, after: str | None = None) -> list[Script]:

@@ -1,0 +1,73 @@
+"""One record of the standard library's logging becomes an event of the current step, or an error."""
+
+import logging
+from typing import Any, Final
+
+from opentelemetry import trace
+
+from e2edebug.policy.plain_values import text_of
+from e2edebug_instrumentation.logs.told_errors import severity_of, tell_error
+
+EVENT: Final = "log"
+"""The name of the event."""
+TEMPLATE: Final = "log.template"
+"""The text before its arguments were put in: the same for each record of one line."""
+
+_PLAIN: Final = (str, int, float, bool)
+_STANDARD: Final = frozenset(
+    {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "correlation_id", "trace_id", "span_id"}
+)
+# Django's own extras: the request is an object, and the server's time is in the record.
+_LEFT_OUT: Final = frozenset({"request", "server_time"})
+_MOST_EXTRAS: Final = 16
+_LONGEST: Final = 2048
+_LONGEST_EXTRA: Final = 256
+
+
+def add_event(record: logging.LogRecord) -> None:
+    """Note *record* on the step that runs, if one does."""
+    span = trace.get_current_span()
+    if span.is_recording():
+        found = _attributes(record)
+        found["log.severity"] = severity_of(record.levelno)
+        found["log.message"] = _message(record)
+        span.add_event(EVENT, found)
+
+
+def tell_record(record: logging.LogRecord) -> None:
+    """Make an error of *record*."""
+    error = record.exc_info[1] if record.exc_info else None
+    found = _attributes(record)
+    if isinstance(record.msg, str):
+        found[TEMPLATE] = record.msg[:_LONGEST]
+    tell_error(
+        record.name,
+        record.levelno,
+        _message(record),
+        error,
+        # As OpenTelemetry's own handler has it, so that a record which arrives by both is one.
+        time_unix_ns=int(record.created * 1e9),
+        attributes=found,
+    )
+
+
+def _attributes(record: logging.LogRecord) -> dict[str, Any]:
+    found: dict[str, Any] = {
+        "log.logger": record.name,
+        "code.file.path": record.pathname,
+        "code.line.number": record.lineno,
+        "code.function.name": record.funcName or "",
+    }
+    extras = 0
+    for name, value in vars(record).items():
+        if name not in _STANDARD and name not in _LEFT_OUT and isinstance(value, _PLAIN) and extras < _MOST_EXTRAS:
+            extras += 1
+            found[name] = value[:_LONGEST_EXTRA] if isinstance(value, str) else value
+    return found
+
+
+def _message(record: logging.LogRecord) -> str:
+    try:
+        return record.getMessage()[:_LONGEST]
+    except Exception:  # noqa: BLE001 - arguments that do not fit: logging itself says so on stderr
+        return text_of(record.msg)[:_LONGEST]

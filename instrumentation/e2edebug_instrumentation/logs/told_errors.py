@@ -1,0 +1,88 @@
+"""Errors leave as OpenTelemetry log records with `exception.*`, once for each exception that surfaced.
+
+Within a trace the exporter knows the copies of one exception by where it was raised. Outside of one nothing but the
+exception object itself tells that it was told before. All of capture's use of the Logs API, which is not stable yet, is
+in this module.
+"""
+
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+
+from opentelemetry import trace
+from opentelemetry._logs import SeverityNumber, get_logger
+
+from e2edebug.policy import attributes as names
+from e2edebug.policy.exception_stack import stack_text
+from e2edebug.policy.plain_values import text_of
+from e2edebug.policy.recorded_exceptions import is_recorded_anywhere, qualified_name
+from e2edebug_instrumentation.correlation.current import current_correlation_id
+
+WARNING: Final = 30
+ERROR: Final = 40
+CRITICAL: Final = 50
+"""Python's levels."""
+
+_AGAIN_S: Final = 10.0
+"""Within this time an exception that surfaces again outside of any trace is the one that was told."""
+_TOLD: Final = "_e2edebug_told_at"
+
+
+def tell_error(
+    logger_name: str,
+    level: int,
+    message: str,
+    error: BaseException | None,
+    *,
+    time_unix_ns: int,
+    attributes: Mapping[str, Any],
+) -> None:
+    """Send a severe log record, or an exception that nobody caught, on its way to the error logs.
+
+    message: what was logged. attributes: what else is known, plain values.
+    """
+    has_trace = trace.get_current_span().get_span_context().is_valid
+    if error is not None and not has_trace and _was_told(error):
+        return
+    severity = severity_of(level)
+    fields: dict[str, Any] = {**attributes, names.ERROR_SEVERITY: severity}
+    correlation_id = current_correlation_id()
+    if correlation_id is not None:
+        fields[names.CORRELATION_ID] = correlation_id
+    if error is not None:
+        fields["exception.type"] = qualified_name(error)
+        fields["exception.message"] = text_of(error)[:_LONGEST_MESSAGE]
+        fields["exception.stacktrace"] = stack_text(error)
+        error.__dict__[_TOLD] = time.monotonic()
+    get_logger(logger_name).emit(
+        timestamp=time_unix_ns,
+        severity_number=_NUMBERS[severity],
+        severity_text=severity.upper(),
+        body=message,
+        attributes=fields,
+    )
+
+
+def severity_of(level: int) -> str:
+    """Return the store's name for one of Python's levels."""
+    if level >= CRITICAL:
+        return "critical"
+    if level >= ERROR:
+        return "error"
+    return "warning" if level >= WARNING else "info" if level >= 20 else "debug"
+
+
+def _was_told(error: BaseException) -> bool:
+    """Say whether *error* is an error already: of a step, whose trace has ended here, or told a moment ago."""
+    told_at = error.__dict__.get(_TOLD)
+    return is_recorded_anywhere(error) or (told_at is not None and time.monotonic() - told_at < _AGAIN_S)
+
+
+_LONGEST_MESSAGE: Final = 65_536
+_NUMBERS: Final = {
+    "debug": SeverityNumber.DEBUG,
+    "info": SeverityNumber.INFO,
+    "warning": SeverityNumber.WARN,
+    "error": SeverityNumber.ERROR,
+    "critical": SeverityNumber.FATAL,
+}
