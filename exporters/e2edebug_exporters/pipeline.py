@@ -268,7 +268,7 @@ class Pipeline:
 
     def divert(self, sink: SynchronousSink) -> None:
         """Write nothing in the background any more: *sink* takes everything, in the thread that recorded it."""
-        self.shutdown(0.0)
+        self.shutdown(0.0, is_discarding=True)
         self._sink = sink
 
     def write_diverted(self) -> None:

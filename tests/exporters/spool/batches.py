@@ -53,3 +53,9 @@ def take_all(spool: Spool) -> list[RowBatch]:
 
 def frame_files(root_folder: Path) -> list[Path]:
     return sorted((root_folder / "shop").glob("*.frames"))
+
+
+def flip_byte(path: Path, offset: int) -> None:
+    data = bytearray(path.read_bytes())
+    data[offset] ^= 1
+    path.write_bytes(bytes(data))

@@ -13,7 +13,7 @@ from e2edebug_exporters.rows import RowBatch
 from e2edebug_exporters.spool.folder import SpoolFolder, SpoolUnusableError
 
 from ..writing.rows_by_hand import error, root, snapshot, step
-from .batches import batch, frame_files, put, spool_in, take_all
+from .batches import batch, flip_byte, frame_files, put, spool_in, take_all
 
 
 def test_frames_come_back_oldest_first_and_leave_nothing(tmp_path: Path) -> None:
@@ -199,7 +199,7 @@ def test_a_damaged_frame_is_counted_and_costs_no_other(tmp_path: Path) -> None:
     put(spool, ledger, batch(1))
     first_end = frame_files(tmp_path)[0].stat().st_size
     put(spool, ledger, batch(2), batch(3))
-    flip(frame_files(tmp_path)[0], first_end + 30)
+    flip_byte(frame_files(tmp_path)[0], first_end + 30)
 
     assert take_all(spool) == [batch(1), batch(3)]
 
@@ -212,18 +212,12 @@ def test_rows_behind_a_damaged_header_are_counted_by_who_wrote_them(tmp_path: Pa
     ledger = Ledger()
     spool = spool_in(tmp_path, ledger)
     put(spool, ledger, batch(1), batch(2))
-    flip(frame_files(tmp_path)[0], 1)
+    flip_byte(frame_files(tmp_path)[0], 1)
 
     assert take_all(spool) == [batch(2)]
 
     assert dict(ledger.read().dropped) == {"spool_damaged": 5}
     assert ledger.read().is_balanced
-
-
-def flip(path: Path, offset: int) -> None:
-    data = bytearray(path.read_bytes())
-    data[offset] ^= 1
-    path.write_bytes(bytes(data))
 
 
 @pytest.mark.parametrize(

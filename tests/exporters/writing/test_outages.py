@@ -213,8 +213,8 @@ def test_live_rows_do_not_wait_for_the_replay(store: Store, tmp_path: Path) -> N
     spools = tmp_path / "spools"
     with spooling_pipeline(store.url, spools, batch_max_items=10) as pipeline:
         store.go_away()
-        emit(pipeline, range(1, 3001))
-        wait_until(lambda: pipeline.stats()["spooled"] >= 3000, "nothing is spooled")
+        emit(pipeline, range(1, 1501))
+        wait_until(lambda: pipeline.stats()["spooled"] >= 1500, "nothing is spooled")
         store.come_back()
         wait_until(lambda: pipeline.stats()["state"] == "recovering", "it does not recover")
 
@@ -225,7 +225,7 @@ def test_live_rows_do_not_wait_for_the_replay(store: Store, tmp_path: Path) -> N
 
         assert still_spooled > 0
         assert pipeline.flush(60)
-    assert steps(store) == 3010
+    assert steps(store) == 1510
 
 
 def is_stored(store: Store, span_id: int) -> Callable[[], bool]:
