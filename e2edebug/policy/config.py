@@ -31,6 +31,7 @@ from e2edebug.policy.config_values import (
     WorkflowRule,
     integer,
     mask_url,
+    milliseconds,
     seconds,
     size,
 )
@@ -165,6 +166,12 @@ class Config:
     )
     workflow_timeout_s: float = field(
         default=1800.0, metadata=_described(seconds(), "A workflow without news for so long becomes `timeout`.")
+    )
+    slow_request_ms: float = field(
+        default=500.0,
+        metadata=_described(
+            milliseconds(), "Requests that take longer are marked as slow by the app's `DebuggingMiddleware`."
+        ),
     )
     response_header: bool = field(
         default=True, metadata=_described(BOOLEAN, "Send `X-Correlation-ID` back with each response.")

@@ -331,6 +331,21 @@ def _folder(value: object) -> str:
     return text
 
 
+@cache
+def milliseconds() -> Kind:
+    """A number of milliseconds above zero, fractions allowed."""
+
+    def parse(value: object) -> float:
+        try:
+            in_seconds = seconds().parse(float(str(value)) / 1000 if not isinstance(value, bool) else value)
+        except ValueError:
+            raise ValueFormError("a number of milliseconds above 0") from None
+        assert isinstance(in_seconds, float)
+        return float(str(value))
+
+    return Kind("number", parse, "milliseconds")
+
+
 BOOLEAN: Final = Kind("boolean", _boolean)
 LOG_LEVEL: Final = Kind("level", _log_level)
 DAYS: Final = Kind("number", _days, "days")

@@ -43,7 +43,7 @@ _READ_LATE: Final = {
     "retention_session_days", "retention_snapshot_days", "retention_step_days", "evaluate_every_s", "evaluate_in_background",
     "notify_allowed_networks", "notify_urls", "site_url",
     "capture_code_location", "correlation_id_max_age_s", "correlation_id_max_traces", "disabled_instrumentations",
-    "excluded_urls", "log_error_level", "log_event_level", "propagate_to", "response_header", "trust_incoming_trace",
+    "excluded_urls", "log_error_level", "log_event_level", "propagate_to", "response_header", "slow_request_ms", "trust_incoming_trace",
 }  # fmt: skip
 """Settings that still take effect after init(), because whoever needs them looks when it first needs them."""
 
