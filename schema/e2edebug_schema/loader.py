@@ -1,12 +1,14 @@
 """Fill a store with invented traffic: `python -m e2edebug_schema.loader --url URL --sessions 100000`.
 
 For measuring and trying out queries at the size of a real store. Summaries, error groups and histograms are right for
-the steps beside them. Rows go by the thousand in multi-row statements: millions of steps in minutes.
+the steps beside them. Rows go by the thousand in multi-row statements, in the order of time: millions of steps in
+minutes.
 """
 
 import argparse
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -14,8 +16,9 @@ from hashlib import md5
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, Table, select
+from sqlalchemy import Connection, Engine, select
 
+from e2edebug_schema.bulk_rows import BulkRows
 from e2edebug_schema.engine import create_store_engine
 from e2edebug_schema.histogram import Histogram
 from e2edebug_schema.migrate import migrate
@@ -68,13 +71,20 @@ def load(
     first = last - timedelta(days=days)
     migrate(engine)
     ensure_daily_partitions(engine, since=first.date())
-    loaded, windows = Loaded(), _Windows()
+    loaded, windows, bulk = Loaded(), _Windows(), BulkRows()
     made = sample_sessions(sessions, first=first, last=last, seed=seed)
-    while chunk := list(islice(made, SESSIONS_AT_ONCE)):
-        snapshots = windows.finished_before(chunk)
-        _store(engine, chunk, snapshots, loaded)
-        progress(len(chunk))
-    _store(engine, [], windows.rest(), loaded)
+    # One chunk is made up while the server stores the one before.
+    with ThreadPoolExecutor(1) as writer:
+        storing: Future[None] | None = None
+        while chunk := list(islice(made, SESSIONS_AT_ONCE)):
+            snapshots = windows.finished_before(chunk)
+            if storing is not None:
+                storing.result()
+            storing = writer.submit(_store, engine, bulk, chunk, snapshots, loaded)
+            progress(len(chunk))
+        if storing is not None:
+            storing.result()
+    _store(engine, bulk, [], windows.rest(), loaded)
     return loaded
 
 
@@ -132,7 +142,10 @@ class _Windows:
 
     def _add(self, step: Row) -> None:
         layer, component, start_time, duration_ms = step[4], step[5], step[9], step[11]
-        window = self._open.setdefault((start_time[:16], layer, component), _Window())
+        key = (start_time[:16], layer, component)
+        window = self._open.get(key)
+        if window is None:
+            window = self._open[key] = _Window()
         window.histogram.add(duration_ms)
         window.total_ms += duration_ms
         window.error_count += step[12] == "failed"
@@ -157,30 +170,22 @@ def _snapshot(key: tuple[str, str, str], window: _Window) -> Row:
     )  # fmt: skip
 
 
-def _store(engine: Engine, sessions: Sequence[SampleSession], snapshots: Sequence[Row], loaded: Loaded) -> None:
+def _store(
+    engine: Engine, bulk: BulkRows, sessions: Sequence[SampleSession], snapshots: Sequence[Row], loaded: Loaded
+) -> None:
     """One transaction: whoever reads meanwhile sees whole sessions."""
     steps = [step for session in sessions for step in session.steps]
     errors = [error for session in sessions for error in session.errors]
     with engine.begin() as connection:
-        _insert(connection, workflow_session, SESSION_FIELDS, [session.session for session in sessions])
-        _insert(connection, trace_step, STEP_FIELDS, steps)
-        _insert(connection, error_log, ERROR_FIELDS, errors)
-        _insert(connection, performance_snapshot, _SNAPSHOT_FIELDS, snapshots)
+        bulk.insert(connection, workflow_session, SESSION_FIELDS, [session.session for session in sessions])
+        bulk.insert(connection, trace_step, STEP_FIELDS, steps)
+        bulk.insert(connection, error_log, ERROR_FIELDS, errors)
+        bulk.insert(connection, performance_snapshot, _SNAPSHOT_FIELDS, snapshots)
         _count_groups(connection, errors)
     loaded.sessions += len(sessions)
     loaded.steps += len(steps)
     loaded.snapshots += len(snapshots)
     loaded.errors += len(errors)
-
-
-def _insert(connection: Connection, table: Table, fields: Sequence[str], rows: Sequence[Row]) -> None:
-    """By the driver itself, whose executemany makes multi-row statements of up to 1 MB on MySQL."""
-    if not rows:
-        return
-    quote = connection.dialect.identifier_preparer.quote
-    mark = "?" if connection.dialect.paramstyle == "qmark" else "%s"
-    columns, marks = ", ".join(quote(name) for name in fields), ", ".join([mark] * len(fields))
-    connection.exec_driver_sql(f"INSERT INTO {table.name} ({columns}) VALUES ({marks})", list(rows))  # noqa: S608  # names of our own
 
 
 def _count_groups(connection: Connection, errors: Sequence[Row]) -> None:

@@ -156,7 +156,13 @@ class _Request:
         return 1 + int(self.random.lognormvariate(0.0, 0.5) * milliseconds * 1000)
 
 
+def _authenticate(request: _Request) -> None:
+    request.query(_SESSION, 0.5, line="shop/accounts/middleware.py:12")
+    request.query(_USER_BY_ID, 0.5, line="shop/accounts/middleware.py:14")
+
+
 def _browse(request: _Request) -> SampleSession:
+    _authenticate(request)
     request.call("cache", "default", "get", 0.2)
     request.query(_COUNT_PRODUCTS, 1.2, line="shop/catalogue/views.py:31")
     request.query(_LIST_PRODUCTS, 2.5, line="shop/catalogue/views.py:31")
@@ -183,6 +189,7 @@ def _login(request: _Request) -> SampleSession:
 
 
 def _checkout(request: _Request) -> SampleSession:
+    _authenticate(request)
     request.query(_CART, 0.9, line="shop/orders/checkout.py:18")
     lines = request.random.randrange(1, 5)
     if request.random.random() < 0.2:
@@ -214,6 +221,11 @@ _LIST_PRODUCTS: Final = describe_statement(
 _REVIEWS_OF_PRODUCT: Final = describe_statement(
     "SELECT id, stars, text, author_id, created FROM catalogue_review WHERE product_id = 7 ORDER BY created DESC"
 )
+_SESSION: Final = describe_statement(
+    "SELECT session_key, session_data, expire_date FROM django_session WHERE expire_date > '2026-01-01' "
+    "AND session_key = 'a'"
+)
+_USER_BY_ID: Final = describe_statement("SELECT id, username, is_staff, is_active FROM auth_user WHERE id = 7")
 _USER_BY_NAME: Final = describe_statement(
     "SELECT id, password, last_login, is_superuser, username, email, is_staff, is_active FROM auth_user "
     "WHERE username = 'x'"
