@@ -57,6 +57,10 @@ class JsonTextField(_TextField):
         except ValueError:
             return value
 
+    def to_python(self, value: Any) -> Any:
+        """Return the document as it is; a text field would make a string of it when a form is saved."""
+        return value
+
     def get_prep_value(self, value: Any) -> Any:
         """Return the document as text."""
         if value is None or hasattr(value, "resolve_expression"):
