@@ -17,6 +17,7 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from support.fault_table import FaultRow
 from support.mariadb import free_port
 
 PROLOGUE = """
@@ -87,6 +88,12 @@ def stored(engine: sa.Engine) -> Counter[str]:
     return names
 
 
+def note_stored(row: FaultRow, engine: sa.Engine) -> None:
+    """Count in the fault matrix what a test has just found to be all that was emitted."""
+    count = sum(stored(engine).values())
+    row.note(emitted=count, stored=count)
+
+
 @pytest.mark.parametrize("ending", ENDINGS)
 @pytest.mark.parametrize("dialect", ["sqlite"])
 def test_a_program_that_ends_writes_what_waits(ending: str, store_url: str, engine: sa.Engine, tmp_path: Path) -> None:
@@ -97,7 +104,7 @@ def test_a_program_that_ends_writes_what_waits(ending: str, store_url: str, engi
 
 @pytest.mark.fault(23)
 def test_a_forked_child_writes_its_own_spans_and_none_of_its_parents(
-    store_url: str, engine: sa.Engine, tmp_path: Path
+    store_url: str, engine: sa.Engine, tmp_path: Path, fault_row: FaultRow
 ) -> None:
     body = """
         emit("warm up")
@@ -116,10 +123,13 @@ def test_a_forked_child_writes_its_own_spans_and_none_of_its_parents(
 
     assert finished.returncode == 0, finished.stderr
     assert stored(engine) == {"warm up": 10, "before the fork": 10, "child": 7, "parent": 10}
+    note_stored(fault_row, engine)
 
 
 @pytest.mark.fault(23)
-def test_forks_under_load_lose_and_double_nothing(store_url: str, engine: sa.Engine, tmp_path: Path) -> None:
+def test_forks_under_load_lose_and_double_nothing(
+    store_url: str, engine: sa.Engine, tmp_path: Path, fault_row: FaultRow
+) -> None:
     """The parent's thread is in the middle of a batch, with locks and a transaction open, when the children begin."""
     body = """
         stop = threading.Event()
@@ -152,13 +162,14 @@ def test_forks_under_load_lose_and_double_nothing(store_url: str, engine: sa.Eng
 
     assert finished.returncode == 0, finished.stderr
     assert stored(engine) == {"child": 200, "parent": int(finished.stdout)}
+    note_stored(fault_row, engine)
 
 
 @pytest.mark.fault(23)
 @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
 @pytest.mark.parametrize("dialect", ["sqlite"])
 def test_a_multiprocessing_child_writes_at_its_end(
-    method: str, store_url: str, engine: sa.Engine, tmp_path: Path
+    method: str, store_url: str, engine: sa.Engine, tmp_path: Path, fault_row: FaultRow
 ) -> None:
     """It ends with os._exit, which skips atexit."""
     body = f"""
@@ -179,11 +190,14 @@ def test_a_multiprocessing_child_writes_at_its_end(
 
     assert finished.returncode == 0, finished.stderr
     assert stored(engine) == {"parent": 10, "child": 7}
+    note_stored(fault_row, engine)
 
 
 @pytest.mark.fault(23)
 @pytest.mark.parametrize("dialect", ["sqlite"])
-def test_a_pool_of_processes_writes_at_its_end(store_url: str, engine: sa.Engine, tmp_path: Path) -> None:
+def test_a_pool_of_processes_writes_at_its_end(
+    store_url: str, engine: sa.Engine, tmp_path: Path, fault_row: FaultRow
+) -> None:
     body = """
         from concurrent.futures import ProcessPoolExecutor
 
@@ -199,6 +213,7 @@ def test_a_pool_of_processes_writes_at_its_end(store_url: str, engine: sa.Engine
 
     assert finished.returncode == 0, finished.stderr
     assert stored(engine) == {"task": 30}
+    note_stored(fault_row, engine)
 
 
 APPLICATION = """
@@ -210,15 +225,17 @@ def application(environ, start_response):
 
 
 @contextmanager
-def gunicorn(url: str, folder: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
-    """Give a running gunicorn and its port; whatever is left of it is killed."""
-    program(APPLICATION, folder)
+def gunicorn(
+    url: str, folder: Path, *options: str, application: str = "application", extra: str = ""
+) -> Iterator[tuple[subprocess.Popen[bytes], int]]:
+    """Give a running gunicorn and its port; whatever is left of it is killed. extra: more of the program."""
+    program(APPLICATION + extra, folder)
     port = free_port()
     log = (folder / "gunicorn.log").open("wb")
     process = subprocess.Popen(
         [
             sys.executable, "-m", "gunicorn", "--workers", "2", "--bind", f"127.0.0.1:{port}", "--graceful-timeout", "90",
-            "--no-control-socket", *options, "program:application",
+            "--no-control-socket", *options, f"program:{application}",
         ],
         env=environment_of(url), cwd=folder, stdout=log, stderr=log,
     )  # fmt: skip
@@ -230,12 +247,12 @@ def gunicorn(url: str, folder: Path, *options: str) -> Iterator[tuple[subprocess
         log.close()
 
 
-def get(port: int, *, within_s: float = 90.0) -> str:
+def get(port: int, *, path: str = "/", within_s: float = 90.0) -> str:
     """Return the body of one request, once the server answers."""
     deadline = time.monotonic() + within_s
     while True:
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}/", timeout=10) as response:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=20) as response:
                 return str(response.read().decode())
         except OSError:
             if time.monotonic() > deadline:
@@ -247,7 +264,7 @@ def get(port: int, *, within_s: float = 90.0) -> str:
 @pytest.mark.slow
 @pytest.mark.parametrize("preload", [[], ["--preload"]], ids=["plain", "preload"])
 def test_gunicorn_workers_write_when_the_server_is_terminated(
-    preload: list[str], store_url: str, engine: sa.Engine, tmp_path: Path
+    preload: list[str], store_url: str, engine: sa.Engine, tmp_path: Path, fault_row: FaultRow
 ) -> None:
     with gunicorn(store_url, tmp_path, *preload) as (process, port):
         for _ in range(20):
@@ -257,12 +274,15 @@ def test_gunicorn_workers_write_when_the_server_is_terminated(
         process.wait(120)
 
     assert stored(engine) == {"request": 20}, (tmp_path / "gunicorn.log").read_text()
+    note_stored(fault_row, engine)
 
 
 @pytest.mark.fault(21)
 @pytest.mark.slow
 @pytest.mark.parametrize("dialect", ["sqlite"])
-def test_gunicorn_workers_write_when_they_are_replaced(store_url: str, engine: sa.Engine, tmp_path: Path) -> None:
+def test_gunicorn_workers_write_when_they_are_replaced(
+    store_url: str, engine: sa.Engine, tmp_path: Path, fault_row: FaultRow
+) -> None:
     """By a reload (HUP), and by `max_requests`."""
     with gunicorn(store_url, tmp_path, "--preload", "--max-requests", "5") as (process, port):
         first = {get(port) for _ in range(12)}
@@ -275,6 +295,7 @@ def test_gunicorn_workers_write_when_they_are_replaced(store_url: str, engine: s
         process.wait(120)
 
     assert stored(engine) == {"request": requests + 1}, (tmp_path / "gunicorn.log").read_text()
+    note_stored(fault_row, engine)
 
 
 CELERY = """
@@ -298,7 +319,9 @@ def work(number):
 @pytest.mark.fault(22)
 @pytest.mark.slow
 @pytest.mark.parametrize("dialect", ["sqlite"])
-def test_celery_pool_children_write_at_their_end(store_url: str, engine: sa.Engine, tmp_path: Path) -> None:
+def test_celery_pool_children_write_at_their_end(
+    store_url: str, engine: sa.Engine, tmp_path: Path, fault_row: FaultRow
+) -> None:
     """Also those that are replaced: `max_tasks_per_child` loses every span without a hook (reliability page, no. 12)."""
     for name in ("queue", "control"):
         (tmp_path / name).mkdir()
@@ -323,6 +346,7 @@ def test_celery_pool_children_write_at_their_end(store_url: str, engine: sa.Engi
             worker.wait()
 
     assert stored(engine)["task"] == 12, (tmp_path / "celery.log").read_text()
+    note_stored(fault_row, engine)
 
 
 def wait_for_lines(path: Path, lines: int, *, within_s: float = 120.0) -> None:
