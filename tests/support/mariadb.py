@@ -14,7 +14,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote
 
 import pymysql
@@ -47,6 +47,14 @@ class MariaDBServer:
     @classmethod
     def create(cls, *, options: Sequence[str] = (), folder: Path | None = None) -> "MariaDBServer":
         """Return a started server in *folder*, else a new temporary one. Raises NoServer when none is installed."""
+        server = cls.prepare(options=options, folder=folder)
+        server.start()
+        server.create_user()
+        return server
+
+    @classmethod
+    def prepare(cls, *, options: Sequence[str] = (), folder: Path | None = None) -> Self:
+        """Return a server with a data directory, still to be started. Raises NoServer when none is installed."""
         if not (shutil.which("mariadbd") and shutil.which("mariadb-install-db")):
             raise NoServer(REMEDY)
         # A Unix socket's path is limited to 107 bytes, so not below pytest's own deep temporary folders.
@@ -67,16 +75,18 @@ class MariaDBServer:
         if install.returncode:
             shutil.rmtree(folder, ignore_errors=True)
             raise NoServer(f"mariadb-install-db failed:\n{install.stdout}{install.stderr}")
-        server.start()
-        with server.root() as connection, connection.cursor() as cursor:
-            cursor.execute(f"CREATE USER '{cls.user}'@'127.0.0.1' IDENTIFIED BY '{server.password}'")
+        return server
+
+    def create_user(self) -> None:
+        """Create the user of the tests."""
+        with self.root() as connection, connection.cursor() as cursor:
+            cursor.execute(f"CREATE USER '{self.user}'@'127.0.0.1' IDENTIFIED BY '{self.password}'")
             # Everything but SUPER and READ ONLY ADMIN: with them `read_only` would be bypassed.
             cursor.execute(
                 "GRANT SELECT, INSERT, UPDATE, DELETE, CREATE, DROP, ALTER, INDEX, REFERENCES, LOCK TABLES, "
                 "CREATE TEMPORARY TABLES, CREATE VIEW, SHOW VIEW, TRIGGER, PROCESS, RELOAD "
-                f"ON *.* TO '{cls.user}'@'127.0.0.1'"
+                f"ON *.* TO '{self.user}'@'127.0.0.1'"
             )
-        return server
 
     @staticmethod
     def _user_option() -> list[str]:
@@ -141,6 +151,10 @@ class MariaDBServer:
 
     def thaw(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
+
+    def thaw_if_there(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            self.thaw()
 
     def is_running(self) -> bool:
         """Say whether its process is there; one that is dying is waited for a moment."""
