@@ -41,7 +41,6 @@ def test_a_server_whose_disk_is_full_loses_nothing_once_there_is_room_again(
                 pipeline.put_span(make_span(span_id=number, attributes={"note": long_text}))
 
             assert not pipeline.flush(5.0)
-            assert pipeline.stats()["store_away"]
             assert_balanced(pipeline)
 
             ballast.unlink()
@@ -70,7 +69,6 @@ def test_a_sqlite_file_on_a_full_disk_stays_whole_and_takes_every_row_later(smal
             pipeline.put_span(make_span(span_id=number, attributes={"note": "x" * 30_000}))
 
         assert not pipeline.flush(3.0)
-        assert pipeline.stats()["store_away"]
         assert_balanced(pipeline)
 
         subprocess.run(["mount", "-o", "remount,size=60m", str(disk)], check=True)
