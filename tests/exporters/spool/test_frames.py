@@ -1,5 +1,6 @@
 """Whatever happens to the bytes of a file of frames, every frame that is whole is read, and the rest is told."""
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -34,6 +35,7 @@ def test_what_was_written_is_read_in_order(payloads: list[bytes]) -> None:
     assert read(encoded(payloads)) == (payloads, [])
 
 
+@pytest.mark.fault(16)
 @given(PAYLOADS)
 def test_a_file_torn_at_any_offset_costs_the_torn_frame_alone(payloads: list[bytes]) -> None:
     data = encoded(payloads)
@@ -48,6 +50,7 @@ def test_a_file_torn_at_any_offset_costs_the_torn_frame_alone(payloads: list[byt
         assert bool(damage) is (length not in ends)
 
 
+@pytest.mark.fault(16)
 @given(PAYLOADS, st.data())
 def test_a_flipped_byte_costs_its_frame_alone_and_is_told(payloads: list[bytes], choose: st.DataObject) -> None:
     data = bytearray(encoded(payloads))
@@ -63,6 +66,7 @@ def test_a_flipped_byte_costs_its_frame_alone_and_is_told(payloads: list[bytes],
         assert [one.rows for one in damage] == [struck + 1]
 
 
+@pytest.mark.fault(16)
 @given(PAYLOADS, st.binary(min_size=1, max_size=40), st.data())
 def test_bytes_written_between_frames_cost_no_frame(payloads: list[bytes], noise: bytes, choose: st.DataObject) -> None:
     before = choose.draw(st.integers(0, len(payloads)))
@@ -74,6 +78,7 @@ def test_bytes_written_between_frames_cost_no_frame(payloads: list[bytes], noise
     assert damage
 
 
+@pytest.mark.fault(16)
 @given(PAYLOADS, st.data())
 def test_bytes_lost_from_a_frame_cost_no_other(payloads: list[bytes], choose: st.DataObject) -> None:
     data = encoded(payloads)
@@ -92,6 +97,7 @@ def test_bytes_lost_from_a_frame_cost_no_other(payloads: list[bytes], choose: st
     assert len(whole) <= len(payloads)
 
 
+@pytest.mark.fault(16)
 @given(st.binary(max_size=400))
 def test_any_bytes_are_read_without_an_error(data: bytes) -> None:
     read(data)

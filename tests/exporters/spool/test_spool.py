@@ -119,6 +119,7 @@ def test_what_a_living_process_has_is_its_own_and_what_a_dead_one_left_is_adopte
     assert books.read().is_balanced
 
 
+@pytest.mark.fault(19)
 def test_a_killed_process_leaves_its_frames_to_the_next(tmp_path: Path) -> None:
     program = (
         "import os, sys; from pathlib import Path; sys.path[:0] = sys.argv[2:]\n"
@@ -193,6 +194,7 @@ def test_a_forked_child_gives_up_nothing_of_its_parents(tmp_path: Path) -> None:
     assert take_all(spool) == [batch(1)]
 
 
+@pytest.mark.fault(16)
 def test_a_damaged_frame_is_counted_and_costs_no_other(tmp_path: Path) -> None:
     ledger = Ledger()
     spool = spool_in(tmp_path, ledger)
@@ -208,6 +210,7 @@ def test_a_damaged_frame_is_counted_and_costs_no_other(tmp_path: Path) -> None:
     assert reading.is_balanced
 
 
+@pytest.mark.fault(16)
 def test_rows_behind_a_damaged_header_are_counted_by_who_wrote_them(tmp_path: Path) -> None:
     ledger = Ledger()
     spool = spool_in(tmp_path, ledger)
@@ -220,6 +223,7 @@ def test_rows_behind_a_damaged_header_are_counted_by_who_wrote_them(tmp_path: Pa
     assert ledger.read().is_balanced
 
 
+@pytest.mark.fault(16)
 @pytest.mark.parametrize(
     ("number", "whole"), [(450, {"metric", "error", "failed"}), (650, {"failed"})], ids=["a little", "much too much"]
 )
@@ -280,6 +284,7 @@ def test_a_frame_on_its_way_to_the_store_is_not_thinned(tmp_path: Path) -> None:
     assert ledger.read().is_balanced
 
 
+@pytest.mark.fault(16)
 def test_a_batch_larger_than_the_cap_is_refused(tmp_path: Path) -> None:
     spool = spool_in(tmp_path, max_bytes=65_536)
 
@@ -289,6 +294,7 @@ def test_a_batch_larger_than_the_cap_is_refused(tmp_path: Path) -> None:
     assert "no room" in str(spool.problem)
 
 
+@pytest.mark.fault(16)
 def test_a_folder_that_vanishes_is_made_again_and_what_was_in_it_is_counted(tmp_path: Path) -> None:
     import shutil
 
@@ -304,6 +310,7 @@ def test_a_folder_that_vanishes_is_made_again_and_what_was_in_it_is_counted(tmp_
     assert ledger.read().is_balanced
 
 
+@pytest.mark.fault(16)
 def test_a_disk_that_is_full_in_the_middle_of_a_frame_leaves_the_frames_before_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

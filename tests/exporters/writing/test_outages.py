@@ -116,6 +116,7 @@ def frame_files(spools: Path) -> list[Path]:
     return list(spools.rglob("*.frames"))
 
 
+@pytest.mark.fault(1)
 def test_rows_of_an_outage_wait_on_disk_and_arrive_after_it(store: Store, tmp_path: Path) -> None:
     spools = tmp_path / "spools"
     with spooling_pipeline(store.url, spools) as pipeline:
@@ -146,6 +147,7 @@ def emit(pipeline: Pipeline, numbers: range) -> None:
         pipeline.put_span(make_span(span_id=number))
 
 
+@pytest.mark.fault(1)
 def test_what_a_process_leaves_is_stored_by_the_next_one(store: Store, tmp_path: Path) -> None:
     spools = tmp_path / "spools"
     with spooling_pipeline(store.url, spools) as first:
@@ -166,6 +168,7 @@ def test_what_a_process_leaves_is_stored_by_the_next_one(store: Store, tmp_path:
     assert frame_files(spools) == []
 
 
+@pytest.mark.fault(19)
 def test_a_process_that_is_killed_leaves_what_it_spooled(store: Store, tmp_path: Path) -> None:
     from .test_forks_and_exits import run
 
@@ -239,6 +242,7 @@ def is_stored(store: Store, span_id: int) -> Callable[[], bool]:
     return look
 
 
+@pytest.mark.fault(16)
 def test_a_spool_that_cannot_be_used_is_reported_and_costs_nothing_but_room(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -279,6 +283,7 @@ def test_spool_first_leaves_nothing_on_disk_once_it_is_stored(store: Store, tmp_
     assert frame_files(spools) == []
 
 
+@pytest.mark.fault(24)
 def test_what_waits_at_an_exit_goes_to_disk_within_its_time(tmp_path: Path, server: MariaDBServer) -> None:
     """The server is frozen in the middle of a batch: the exiting thread goes on in place of the one that waits."""
     url = server.create_database()
@@ -313,6 +318,7 @@ def test_what_waits_at_an_exit_goes_to_disk_within_its_time(tmp_path: Path, serv
     engine.dispose()
 
 
+@pytest.mark.fault(1)
 def test_stats_are_exact_at_every_moment_of_an_outage(store: Store, tmp_path: Path) -> None:
     with spooling_pipeline(store.url, tmp_path / "spools") as pipeline:
         stop = threading.Event()
