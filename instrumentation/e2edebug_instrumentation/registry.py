@@ -22,6 +22,7 @@ INSTRUMENTORS: Final = {
     "aiohttp-client": "e2edebug_instrumentation.outgoing_http.clients:AiohttpClientInstrumentor",
     "logging": "e2edebug_instrumentation.logs.instrumentor:LoggingInstrumentor",
     "unhandled_exceptions": "e2edebug_instrumentation.logs.unhandled_exceptions:UnhandledExceptionInstrumentor",
+    "connection_pool": "e2edebug_instrumentation.database.connection_pool:ConnectionPoolInstrumentor",
     "system": "e2edebug_instrumentation.system.instrumentor:SystemInstrumentor",
     "celery": "e2edebug_instrumentation.tasks.celery_tasks:CeleryInstrumentor",
     "django_tasks": "e2edebug_instrumentation.tasks.django_tasks:DjangoTasksInstrumentor",

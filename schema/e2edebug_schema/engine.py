@@ -71,6 +71,7 @@ def create_store_engine(
             store_url,
             creator=_connection_maker(urls, timeouts),
             poolclass=QueuePool,
+            pool_logging_name="e2edebug",  # by which the application's own pools are told from it
             pool_size=1,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_S,
