@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from e2edebug.decorators import step, workflow
     from e2edebug.errors import ErrorLogger
+    from e2edebug.instrumented_modules import instrument_module
     from e2edebug.performance import PerformanceMonitor
     from e2edebug.policy.config import ConfigurationError
     from e2edebug.runtime.lifecycle import flush, init, instrument, shutdown, stats
@@ -33,6 +34,7 @@ _HOMES = {
     "flush": "e2edebug.runtime.lifecycle",
     "init": "e2edebug.runtime.lifecycle",
     "instrument": "e2edebug.runtime.lifecycle",
+    "instrument_module": "e2edebug.instrumented_modules",
     "shutdown": "e2edebug.runtime.lifecycle",
     "stats": "e2edebug.runtime.lifecycle",
     "step": "e2edebug.decorators",
@@ -51,6 +53,7 @@ __all__ = [
     "flush",
     "init",
     "instrument",
+    "instrument_module",
     "shutdown",
     "stats",
     "step",

@@ -9,12 +9,13 @@ import inspect
 import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
 from types import FrameType, TracebackType
-from typing import Any, Generic, Protocol, TypeVar, overload
+from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
 from opentelemetry import context, trace
 from opentelemetry.context import Context
 from opentelemetry.trace import Span
 
+from e2edebug.class_steps import IS_STEP, with_steps
 from e2edebug.policy import attributes
 from e2edebug.policy.plain_values import plain
 from e2edebug.policy.self_report import internal_error
@@ -27,7 +28,7 @@ from e2edebug.workflow_tracer import (
 )
 from e2edebug_instrumentation.span_failure import record_failure
 
-F = TypeVar("F", bound=Callable[..., Any])
+F = TypeVar("F", bound=Any)
 H = TypeVar("H", WorkflowSession, TraceStep)
 
 _tracer = trace.get_tracer("e2edebug")
@@ -76,7 +77,10 @@ def step(
     """Make a step of a function (`@step`, `@step(layer="api")`), or of a block (`with step(operation="price")`).
 
     Left out, the component is the class of a method or the last part of the module's name, the operation the
-    function's name, the layer the parent's. Raises ValueError for an unknown layer, when decorating.
+    function's name, the layer the parent's. Above a class it makes steps of the public methods that the class defines,
+    and of the methods by which a view answers requests. A property's step is its reading. Stands below `@receiver` and
+    `@register.simple_tag`, which remember the function that they are given.
+    Raises ValueError for an unknown layer, when decorating.
     """
     if layer is not None:
         checked_layer(layer)
@@ -154,12 +158,26 @@ class StepDecorator(_Block[TraceStep]):
         self._metadata = metadata
 
     def __call__(self, function: F) -> F:
-        traced: F = _wrapped(function, self._beginning_of)
-        return traced
+        traced: Any = function
+        if inspect.isclass(function):
+            traced = with_steps(function, self._as_component)
+        elif isinstance(function, property):
+            traced = function.getter(_wrapped(function.fget, self._beginning_of))
+        elif type(function).__name__ == "cached_property":  # functools' and Django's
+            traced = type(function)(
+                _wrapped(vars(function).get("real_func") or vars(function)["func"], self._beginning_of)
+            )
+        else:
+            traced = _wrapped(function, self._beginning_of)
+            setattr(getattr(traced, "__func__", traced), IS_STEP, True)
+        return cast(F, traced)
+
+    def _as_component(self, function: Any, component: str) -> Any:
+        return StepDecorator(self._layer, self._component or component, self._operation, self._metadata)(function)
 
     def _beginning_of(self, function: Callable[..., Any]) -> "Callable[[], _Run]":
         component = self._component or _component_of(function)
-        operation = self._operation or function.__name__
+        operation = self._operation or _operation_of(function)
         name = f"{component}.{operation}"
         fields: dict[str, Any] = {attributes.COMPONENT: component, attributes.OPERATION: operation}
         if self._layer is not None:
@@ -381,9 +399,16 @@ def _wrapped_async_generator(
 
 def _component_of(function: Callable[..., Any]) -> str:
     """Return the class of a method, else the last part of the module's name."""
+    view = getattr(function, "view_class", None) or getattr(function, "cls", None)
+    if inspect.isclass(view):  # what as_view() returned
+        return view.__name__
     # "Cart.price", "checkout.<locals>.price", "checkout.<locals>.Cart.price": what stands after the last <locals>.
     owner = function.__qualname__.rpartition("<locals>.")[2].rpartition(".")[0]
     return owner.rpartition(".")[2] or function.__module__.rpartition(".")[2]
+
+
+def _operation_of(function: Callable[..., Any]) -> str:
+    return "dispatch" if inspect.isclass(getattr(function, "view_class", None)) else function.__name__
 
 
 def _caller_name() -> str:

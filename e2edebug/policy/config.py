@@ -201,6 +201,10 @@ class Config:
             otel="OTEL_PYTHON_DISABLED_INSTRUMENTATIONS",
         ),
     )
+    instrument_modules: tuple[str, ...] = field(
+        default=(),
+        metadata=_described(NAMES, "Modules whose public functions become steps, such as `shop.services`."),
+    )
     log_event_level: str = field(
         default="WARNING",
         metadata=_described(LOG_LEVEL, "Log records from this level on are events of the step that logged them."),

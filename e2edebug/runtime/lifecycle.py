@@ -1,6 +1,7 @@
 """One process, one pipeline: begun once, flushed and ended on demand, and never in the way of its host."""
 
 import logging
+import sys
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
@@ -43,7 +44,8 @@ _READ_LATE: Final = {
     "retention_session_days", "retention_snapshot_days", "retention_step_days", "evaluate_every_s", "evaluate_in_background",
     "notify_allowed_networks", "notify_urls", "site_url",
     "capture_code_location", "correlation_id_max_age_s", "correlation_id_max_traces", "disabled_instrumentations",
-    "excluded_urls", "log_error_level", "log_event_level", "propagate_to", "response_header", "slow_request_ms", "trust_incoming_trace",
+    "excluded_urls", "instrument_modules", "log_error_level", "log_event_level", "propagate_to", "response_header",
+    "slow_request_ms", "trust_incoming_trace",
 }  # fmt: skip
 """Settings that still take effect after init(), because whoever needs them looks when it first needs them."""
 
@@ -126,6 +128,11 @@ def instrument() -> list[str]:
     config = config_in_force()
     from e2edebug_instrumentation import registry
 
+    if config.instrument_modules:
+        from e2edebug.instrumented_modules import instrument_module
+
+        for name in config.instrument_modules:
+            instrument_module(name)
     return registry.instrument_all(config, disabled=config.disabled_instrumentations)
 
 
@@ -150,6 +157,10 @@ def shutdown(timeout_s: float | None = None) -> bool:
         from e2edebug_instrumentation import registry
 
         registry.uninstrument_all()
+        if "e2edebug.instrumented_modules" in sys.modules:
+            from e2edebug.instrumented_modules import uninstrument_modules
+
+            uninstrument_modules()
         _stop_retention(runtime)
         return runtime.pipeline.shutdown(timeout_s)
 

@@ -330,9 +330,9 @@ def test_an_unknown_layer_is_refused_when_decorating(wrong):
         step(**wrong)
 
 
-def test_a_class_cannot_be_decorated():
+def test_a_workflow_is_no_class():
     with pytest.raises(TypeError, match="decorate its methods"):
-        step(CartService)
+        workflow("checkout")(CartService)
 
 
 def test_before_init_a_decorated_function_just_runs():
