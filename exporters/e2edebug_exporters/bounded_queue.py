@@ -1,19 +1,20 @@
 """Where spans, logs and metrics wait for the writing thread: bounded in items and in bytes.
 
 Putting something in takes no lock and never fails: a signal handler or a finaliser may end a span in the middle of any
-line of ours, on the very thread that would hold the lock it waits for. What does not fit pushes out the oldest span that
-is not an error; errors and metrics go last, because one of them says more than the hundredth span of the same kind.
+line of ours, on the very thread that would hold the lock it waits for. What does not fit pushes out what says least: the
+oldest plain span first, then metrics, then errors, and last of all what belongs to a workflow that failed.
 """
 
 import enum
 from collections import deque
-from itertools import count
+from itertools import count, islice
 from typing import Any, Final, NamedTuple
 
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import StatusCode
 
+from e2edebug.policy.attributes import WORKFLOW_STATUS
 from e2edebug_exporters.ledger import Ledger
 from e2edebug_exporters.span_reading import plain_mapping, raw_attributes
 
@@ -25,6 +26,7 @@ _SPAN_BYTES: Final = 2900
 _LONG_TEXT: Final = 64
 _POINT_BYTES: Final = 1500
 _UNKNOWN_VALUE_BYTES: Final = 200
+_FAILED_TRACES: Final = 1_000
 _ERROR: Final = StatusCode.ERROR  # a member looked up on its enum class costs more than a global
 
 
@@ -34,6 +36,16 @@ class Kind(enum.Enum):
     SPAN = "span"
     LOG = "log"
     METRICS = "metrics"
+
+
+class Rank(enum.IntEnum):
+    """What is dropped first; in this order."""
+
+    PLAIN = 0
+    METRICS = 1
+    ERROR = 2
+    FAILED_WORKFLOW = 3
+    """The root of a workflow that failed: it saves what waits of its trace as well."""
 
 
 class Item(NamedTuple):
@@ -48,7 +60,7 @@ class Item(NamedTuple):
 
 
 class BoundedQueue:
-    """First in, first out, in three lanes: plain spans, and what is dropped after them. Safe for threads and handlers.
+    """First in, first out, in a lane for each rank. Safe for threads and handlers.
 
     One thread takes. The application only appends to a deque and pops from it, each one call into C, which no other
     thread and no signal handler interrupts; the books are kept by whoever takes or reads, with the ledger's lock.
@@ -63,9 +75,15 @@ class BoundedQueue:
 
     def _clear(self) -> None:
         self._plain: deque[_Entry] = deque()
-        self._kept: deque[_Entry] = deque()
         self._metrics: deque[_Entry] = deque()
-        """Apart, because only these count for more than one row."""
+        """Only these count for more than one row."""
+        self._errors: deque[_Entry] = deque()
+        self._failed: deque[_Entry] = deque()
+        self._saved: deque[_Entry] = deque()
+        """Spans of failed workflows that were next to be pushed out; two threads may have put them in out of order."""
+        self._lanes = (self._plain, self._metrics, self._errors, self._failed, self._saved)
+        self._failed_traces: set[int] = set()
+        self._failed_traces_before: set[int] = set()
         self._size_bytes = 0
         self._sequence = count(1)
         self._pushed_out = count()
@@ -78,10 +96,11 @@ class BoundedQueue:
         """Begin again, in a forked child: what waited belongs to the parent, which writes it."""
         self._clear()
 
-    def put(self, kind: Kind, payload: Any, *, rows: int, size_bytes: int, is_kept: bool) -> bool:
+    def put(self, kind: Kind, payload: Any, *, rows: int, size_bytes: int, rank: Rank) -> bool:
         """Add an item; what no longer fits is dropped and counted. Returns whether something was dropped."""
-        lane = self._plain if not is_kept else self._kept if rows == 1 else self._metrics
-        lane.append((next(self._sequence), kind, payload, rows, size_bytes))
+        self._lanes[rank].append((next(self._sequence), kind, payload, rows, size_bytes))
+        if rank == _FAILED_WORKFLOW:
+            self._remember_failed(payload.context.trace_id)
         self._size_bytes += size_bytes  # no handler and no other thread comes between reading and writing a number
         if self._size_bytes <= self._max_bytes and len(self) <= self._max_items:
             return False
@@ -89,22 +108,49 @@ class BoundedQueue:
             self._push_out()
         return True
 
+    def _remember_failed(self, trace_id: int) -> None:
+        self._failed_traces.add(trace_id)
+        if len(self._failed_traces) > _FAILED_TRACES:
+            self._failed_traces_before, self._failed_traces = self._failed_traces, set()
+
     def _push_out(self) -> None:
-        """Drop the oldest item of the least important lane and count it, in one call: nothing is lost in between."""
-        lane = self._plain or self._kept
+        """Drop the oldest item of the least important lane and count it, or save it because its workflow failed."""
         try:
-            if lane:
-                # zip() pops the item and then counts it; the counter is the books of whoever reads next.
-                self._size_bytes -= next(zip(iter(lane.popleft, None), self._pushed_out, strict=False))[0][4]
-            else:
+            if self._plain:
+                self._push_out_of(self._plain)
+            elif self._metrics:
                 victim = self._metrics.popleft()
                 self._size_bytes -= victim[4]
                 self._ledger.refuse(victim[3], QUEUE_FULL)
+            elif self._errors:
+                self._push_out_of(self._errors)
+            else:
+                self._drop_from(self._saved or self._failed)
         except IndexError:  # another thread was faster
             return
 
+    def _push_out_of(self, lane: "deque[_Entry]") -> None:
+        if self._is_of_failed_workflow(lane[0]):
+            # Moved in one call, as in _drop_from(): nothing is lost when an exception comes in between.
+            self._saved.extend(islice(iter(lane.popleft, None), 1))
+        else:
+            self._drop_from(lane)
+
+    def _drop_from(self, lane: "deque[_Entry]") -> None:
+        # In one call, zip() pops the item and counts it; the counter is the books of whoever reads next.
+        self._size_bytes -= next(zip(iter(lane.popleft, None), self._pushed_out, strict=False))[0][4]
+
+    def _is_of_failed_workflow(self, entry: "_Entry") -> bool:
+        if not self._failed_traces and not self._failed_traces_before:
+            return False
+        context = getattr(entry[2], "context", None)
+        return context is not None and (
+            context.trace_id in self._failed_traces or context.trace_id in self._failed_traces_before
+        )
+
     def __len__(self) -> int:
-        return len(self._plain) + len(self._kept) + len(self._metrics)
+        plain, metrics, errors, failed, saved = self._lanes
+        return len(plain) + len(metrics) + len(errors) + len(failed) + len(saved)
 
     @property
     def size_bytes(self) -> int:
@@ -134,7 +180,7 @@ class BoundedQueue:
         return taken
 
     def _pop_oldest(self) -> "_Entry | None":
-        while lanes := [lane for lane in (self._plain, self._kept, self._metrics) if lane]:
+        while lanes := [lane for lane in self._lanes if lane]:
             try:
                 oldest = lanes[0] if len(lanes) == 1 else min(lanes, key=_first_sequence)
                 return oldest.popleft()
@@ -161,13 +207,13 @@ class BoundedQueue:
         with self._ledger.lock:  # an item that is just being taken stands in neither place
             if self._taken_from is not None and self._taken_from <= sequence:
                 return False
-            for lane in (self._plain, self._kept, self._metrics):
+            for lane in self._lanes:
                 try:
                     if lane[0][0] <= sequence:
                         return False
                 except IndexError:
                     continue
-        return True
+            return all(entry[0] > sequence for entry in self._saved.copy())
 
     def _count_waiting(self) -> int:
         """Return how many rows wait; the ledger asks, with its lock held."""
@@ -177,7 +223,8 @@ class BoundedQueue:
                 self._ledger.refuse(entry[3], SHUTDOWN)
             self._size_bytes = 0
             return 0
-        return len(self._plain) + len(self._kept) + sum(entry[3] for entry in self._metrics.copy())
+        singles = len(self._plain) + len(self._errors) + len(self._failed) + len(self._saved)
+        return singles + sum(entry[3] for entry in self._metrics.copy())
 
     def _book_what_was_pushed_out(self) -> None:
         number = next(self._pushed_out)
@@ -194,9 +241,18 @@ def _first_sequence(lane: "deque[_Entry]") -> int:
     return lane[0][0]
 
 
-def is_kept_span(span: ReadableSpan) -> bool:
-    """Say whether *span* is dropped after plain ones: it failed, or carries an exception."""
-    return span.status.status_code is _ERROR or bool(span.events)
+_PLAIN: Final = Rank.PLAIN  # a member looked up on its enum class costs more than a global
+_FAILED_WORKFLOW: Final = Rank.FAILED_WORKFLOW
+
+
+def rank_of_span(span: ReadableSpan) -> Rank:
+    """Return how late *span* is dropped: a failed root, or a workflow that was said to fail, comes last."""
+    if span.status.status_code is _ERROR:
+        parent = span.parent
+        return _FAILED_WORKFLOW if parent is None or parent.is_remote else Rank.ERROR
+    if raw_attributes(span).get(WORKFLOW_STATUS) == "failed":
+        return _FAILED_WORKFLOW
+    return Rank.ERROR if span.events else _PLAIN
 
 
 def span_bytes(span: ReadableSpan) -> int:

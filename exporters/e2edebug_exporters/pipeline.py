@@ -32,9 +32,10 @@ from e2edebug_exporters.bounded_queue import (
     SHUTDOWN,
     BoundedQueue,
     Kind,
-    is_kept_span,
+    Rank,
     log_bytes,
     metrics_bytes,
+    rank_of_span,
     span_bytes,
 )
 from e2edebug_exporters.configuration_poll import ConfigurationPoll
@@ -166,17 +167,17 @@ class Pipeline:
 
     def put_span(self, span: ReadableSpan) -> None:
         """Take over a span, ended or just begun. Never raises, never waits for the store."""
-        self._put(Kind.SPAN, span, 1, span_bytes, is_kept_span(span))
+        self._put(Kind.SPAN, span, 1, span_bytes, rank_of_span(span))
 
     def put_log(self, record: ReadableLogRecord) -> None:
         """Take over a log record. Never raises, never waits for the store."""
-        self._put(Kind.LOG, record, 1, log_bytes, True)
+        self._put(Kind.LOG, record, 1, log_bytes, Rank.ERROR)
 
     def put_metrics(self, data: MetricsData) -> None:
         """Take over metric data points. Never raises, never waits for the store."""
         rows = point_count(data) if self.configuration.is_monitoring else 0
         if rows:
-            self._put(Kind.METRICS, data, rows, lambda _: metrics_bytes(rows), True)
+            self._put(Kind.METRICS, data, rows, lambda _: metrics_bytes(rows), Rank.METRICS)
 
     def add_metric_source(self, collect: Callable[[], MetricsData | None]) -> None:
         """Ask *collect* for metrics at each metric interval, flush, fork and exit; it may also put them itself."""
@@ -286,7 +287,7 @@ class Pipeline:
             "pid": os.getpid(),
         }
 
-    def _put(self, kind: Kind, payload: Any, rows: int, measure: Callable[[Any], int], is_kept: bool) -> None:
+    def _put(self, kind: Kind, payload: Any, rows: int, measure: Callable[[Any], int], rank: Rank) -> None:
         try:
             if self._sink is not None:
                 self._sink.take(kind, payload, rows)
@@ -296,7 +297,7 @@ class Pipeline:
             if self._is_closed:
                 self.ledger.refuse(rows, SHUTDOWN)
                 return
-            if self._queue.put(kind, payload, rows=rows, size_bytes=measure(payload), is_kept=is_kept):
+            if self._queue.put(kind, payload, rows=rows, size_bytes=measure(payload), rank=rank):
                 self._has_dropped = True
             if self._running is None:
                 self._ensure_thread()
