@@ -105,14 +105,16 @@ def _store(config: Config, choice: StoreChoice, url: str | URL) -> Iterator[Stor
         engine.dispose()
 
 
-def _read_only(choice: StoreChoice) -> URL:
+def _read_only(choice: StoreChoice) -> URL | str:
     """The URL to read by. A SQLite file is opened read-only: otherwise a wrong name would leave an empty file."""
     try:
         url = parse_store_url(choice.url)
     except schema_errors.StoreUrlError as error:
         raise UsageError(str(error)) from error
     path = url.database
-    if url.get_backend_name() != "sqlite" or not path or path == ":memory:" or path.startswith("file:"):
+    if url.get_backend_name() != "sqlite":
+        return choice.url  # which may name several hosts
+    if not path or path == ":memory:" or path.startswith("file:"):
         return url
     if not Path(path).is_file():
         raise MissingStoreError(f"{path} does not exist")

@@ -15,7 +15,7 @@ from e2edebug.runtime import django_tests
 from e2edebug.runtime.lifecycle import config_in_force
 from e2edebug.runtime.store_choice import choose_store_url
 from e2edebug_schema.column_types import SERVER_DIALECTS
-from e2edebug_schema.engine import parse_store_url
+from e2edebug_schema.engine import parse_store_urls
 
 SUPPORTED_VENDORS: Final = ("sqlite", "mysql")
 
@@ -52,7 +52,8 @@ def forget_store_alias() -> None:
 
 def database_entry(url: str, config: Config) -> dict[str, Any]:
     """Return *url* as an entry of Django's DATABASES."""
-    parsed = parse_store_url(url)
+    urls = parse_store_urls(url)
+    parsed = urls[0]
     if parsed.get_backend_name() not in SERVER_DIALECTS:
         return {
             "ENGINE": "django.db.backends.sqlite3",
@@ -60,14 +61,17 @@ def database_entry(url: str, config: Config) -> dict[str, Any]:
             # A transaction that reads first and writes later fails at once when another process writes meanwhile.
             "OPTIONS": {"timeout": config.write_timeout_s, "transaction_mode": "IMMEDIATE"},
         }
+    options = _mysql_options(parsed, config)
+    if len(urls) > 1:
+        options["e2edebug_hosts"] = [(one.host or "localhost", one.port or 3306) for one in urls]
     return {
-        "ENGINE": "django.db.backends.mysql",
+        "ENGINE": "django.db.backends.mysql" if len(urls) == 1 else "e2edebug.django.failover_mysql",
         "NAME": parsed.database or "",
         "USER": parsed.username or "",
         "PASSWORD": str(parsed.password or ""),
         "HOST": parsed.host or "",
         "PORT": str(parsed.port or ""),
-        "OPTIONS": _mysql_options(parsed, config),
+        "OPTIONS": options,
     }
 
 

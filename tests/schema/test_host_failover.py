@@ -171,3 +171,53 @@ def test_a_list_of_hosts_that_cannot_be_right_is_refused(hosts: str, reason: str
 def test_an_engine_of_several_hosts_checks_each_url() -> None:
     with pytest.raises(StoreUrlError):
         create_store_engine("mysql+pymysql://u:p@db1,db2:port/telemetry")
+
+
+def test_the_command_line_reads_from_the_host_that_is_left(pair: tuple[MariaDBServer, MariaDBServer]) -> None:
+    from cli.command import run_process
+
+    first, _ = pair
+    first.kill()
+    try:
+        outcome = run_process("migrate", "--check", cwd=first.folder, environ={"E2EDEBUG_DATABASE_URL": url_of(*pair)})
+        sessions = run_process("sessions", cwd=first.folder, environ={"E2EDEBUG_DATABASE_URL": url_of(*pair)})
+    finally:
+        first.start()
+
+    assert (outcome.returncode, outcome.stderr) == (0, "")
+    assert first.password not in outcome.stdout
+    assert (sessions.returncode, sessions.stderr) == (0, "")
+
+
+def test_django_reads_from_the_host_that_is_left(pair: tuple[MariaDBServer, MariaDBServer]) -> None:
+    import subprocess
+    import sys
+
+    program = """
+import django, os
+from django.conf import settings
+from e2edebug.policy.config import load_config
+from e2edebug.django.store_alias import database_entry, _provide_mysqldb
+_provide_mysqldb()
+entry = database_entry(os.environ["URL"], load_config(environ={}))
+settings.configure(DATABASES={"default": entry})
+django.setup()
+from django.db import connection
+with connection.cursor() as cursor:
+    cursor.execute("SELECT @@port, (SELECT COUNT(*) FROM debugging_workflow_session)")
+    print(cursor.fetchone()[0], connection.vendor)
+"""
+    first, second = pair
+    first.kill()
+    try:
+        finished = subprocess.run(
+            [sys.executable, "-c", program],
+            env={"URL": url_of(*pair), "PATH": ""},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+    finally:
+        first.start()
+
+    assert finished.stdout == f"{second.port} mysql\n", finished.stderr
