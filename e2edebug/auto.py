@@ -4,6 +4,9 @@ In a Django project it may stand in manage.py, wsgi.py or asgi.py, or anywhere i
 waits until Django is set up.
 """
 
+from e2edebug.alerts import background
+from e2edebug.runtime import lifecycle
 from e2edebug.runtime.startup import start
 
+lifecycle.when_begun(background.begin)
 start()

@@ -77,16 +77,26 @@ class EvaluationRunner:
         )
         return TurnReport(turn, delivery)
 
-    def run_until(self, stop: threading.Event, report: Callable[[TurnReport], None] = lambda _: None) -> None:
+    def run_until(
+        self,
+        stop: threading.Event,
+        report: Callable[[TurnReport], None] = lambda _: None,
+        *,
+        is_ready: Callable[[], bool] = lambda: True,
+    ) -> None:
         """Evaluate every so often until *stop* is set. A turn that fails is logged, and the next one tries again."""
         while not stop.is_set():
             try:
-                report(self.run_once())
+                if is_ready():
+                    report(self.run_once())
             except (SQLAlchemyError, RouteError) as error:
                 reason = getattr(error, "orig", None) or error
                 logger.warning("thresholds could not be evaluated: %s", f"{type(error).__name__}: {reason}"[:300])
             stop.wait(self._every_s)
-        self.release()
+        try:
+            self.release()
+        except SQLAlchemyError:
+            logger.info("the lease could not be given back; it runs out by itself")
 
     def release(self) -> None:
         """Let another process take over at once."""

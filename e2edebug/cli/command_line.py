@@ -21,7 +21,10 @@ file e2edebug.sqlite3. `e2edebug config` says which one it is; --database URL na
 _EPILOG = """\
 exit codes: 0 done, 1 the answer is no (nothing found, a check failed), 2 wrong usage or setting, 3 no usable store
 """
-_COMMANDS = ("migrate", "run", "config", "sessions", "show", "evaluate", "prune", "partition", "spool", "demo")
+_COMMANDS = (
+    "migrate", "run", "config", "sessions", "show", "evaluate", "alerts", "alert", "thresholds", "notify", "prune",
+    "partition", "spool", "demo",
+)  # fmt: skip
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141
 

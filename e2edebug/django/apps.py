@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import router
 from django.db.models.signals import post_migrate, pre_migrate
 
+from e2edebug.alerts import background
 from e2edebug.runtime import django_tests, lifecycle, startup
 
 _ROUTER = "e2edebug.django.router.StoreRouter"
@@ -34,6 +35,7 @@ class DebuggingConfig(AppConfig):
         _install_router()
         pre_migrate.connect(store_migration.before_migrating, sender=self, dispatch_uid="e2edebug")
         post_migrate.connect(store_migration.after_migrating, sender=self, dispatch_uid="e2edebug")
+        lifecycle.when_begun(background.begin)
         if not _is_reloader():
             startup.start()
 

@@ -52,6 +52,7 @@ _READ_LATE: Final = {
 _lock = threading.RLock()
 _runtime: "Runtime | None" = None
 _is_begun = False
+_when_begun: list[Callable[[], None]] = []
 _make_sink_for_tests: "Callable[[], SynchronousSink | None] | None" = None
 
 
@@ -101,6 +102,16 @@ def init(**overrides: object) -> None:
         providers.add_propagator()
         instrument()
         say("%s", _summary(config, connected))
+        for begun in _when_begun:
+            begun()
+
+
+def when_begun(callback: Callable[[], None]) -> None:
+    """Call *callback* once init() has begun to record, or now if it has: for what stands above this layer."""
+    if callback not in _when_begun:
+        _when_begun.append(callback)
+    if _runtime is not None:
+        callback()
 
 
 def is_initialised() -> bool:

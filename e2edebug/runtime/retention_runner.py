@@ -83,7 +83,7 @@ class RetentionRunner:
         engine = self._make_engine(replace(config, read_timeout_s=max(config.read_timeout_s, READ_TIMEOUT_S)))
         try:
             if engine.dialect.name == "sqlite":
-                _hold_forks_back(engine, self._gate)
+                hold_forks_back(engine, self._gate)
             return run_retention(engine, config, stops=self._stop.is_set) if status(engine).is_usable else None
         finally:
             engine.dispose()
@@ -125,7 +125,7 @@ class RetentionRunner:
         self.stop()
 
 
-def _hold_forks_back(engine: Engine, gate: ForkGate) -> None:
+def hold_forks_back(engine: Engine, gate: ForkGate) -> None:
     """Let no fork fall into a transaction: the child would find the file locked for ever (fork_gate.py)."""
     working = ExitStack()
 

@@ -143,12 +143,12 @@ def test_a_forked_child_begins_anew(runner: RetentionRunner, engine: sa.Engine, 
 
 
 def test_a_fork_waits_for_a_transaction_on_a_file(tmp_path: Any) -> None:
-    from e2edebug.runtime.retention_runner import _hold_forks_back
+    from e2edebug.runtime.retention_runner import hold_forks_back
     from e2edebug_exporters.fork_gate import ForkGate
 
     gate = ForkGate()
     engine = create_store_engine(f"sqlite:///{tmp_path / 'store.sqlite3'}")
-    _hold_forks_back(engine, gate)
+    hold_forks_back(engine, gate)
     with engine.begin() as connection:
         connection.exec_driver_sql("CREATE TABLE t (a)")
         during = gate.close(wait_s=0.01)

@@ -10,6 +10,7 @@ import socket
 import sys
 import threading
 from collections.abc import Iterable, Iterator
+from contextvars import ContextVar
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address, ip_network
 from typing import Any, Final
 
@@ -69,17 +70,18 @@ def _unwrapped(address: Address) -> list[Address]:
     return inner
 
 
-_guarded = threading.local()
+_guard: ContextVar["tuple[AddressPolicy, list[str]] | None"] = ContextVar("e2edebug_guard", default=None)
 _is_hooked = False
 _hook_lock = threading.Lock()
 
 
 @contextlib.contextmanager
 def guarded_connections(policy: AddressPolicy) -> Iterator[list[str]]:
-    """While the block runs, this thread connects to allowed addresses only, whatever library it is that connects.
+    """While the block runs, its context connects to allowed addresses only, whatever library it is that connects.
 
     Gives the list of refused addresses: libraries catch what is raised into them. An audit hook sees every connection
-    with its resolved address, redirects included; it cannot be removed again, so it looks at a flag of the thread.
+    with its resolved address, redirects included; it cannot be removed again, so it looks at the context, which
+    threads that are handed work take with them.
     """
     global _is_hooked
     with _hook_lock:
@@ -87,20 +89,21 @@ def guarded_connections(policy: AddressPolicy) -> Iterator[list[str]]:
             sys.addaudithook(_on_audit)
             _is_hooked = True
     refused: list[str] = []
-    _guarded.policy, _guarded.refused = policy, refused
+    token = _guard.set((policy, refused))
     try:
         yield refused
     finally:
-        del _guarded.policy, _guarded.refused
+        _guard.reset(token)
 
 
 def _on_audit(event: str, arguments: tuple[Any, ...]) -> None:
     if event != "socket.connect":
         return
-    policy: AddressPolicy | None = getattr(_guarded, "policy", None)
-    if policy is None:
+    guard = _guard.get()
+    if guard is None:
         return
+    policy, refused = guard
     address = arguments[1]
     if not isinstance(address, tuple) or not policy.allows(str(address[0])):
-        _guarded.refused.append(str(address[0] if isinstance(address, tuple) else address))
+        refused.append(str(address[0] if isinstance(address, tuple) else address))
         raise PermissionError(f"{address!r} is not a public address")

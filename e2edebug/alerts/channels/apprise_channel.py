@@ -21,13 +21,13 @@ class AppriseChannel:
             raise PermanentDeliveryError(
                 f'{scheme}: messages are sent by apprise: pip install "e2edebug[alerts]"'
             ) from error
-        self._apprise: Any = apprise
         self._scheme = scheme
         self._policy = policy
         # An address may come from the database; it must neither read files nor run programs here.
         asset = apprise.AppriseAsset(secure_logging=True, async_mode=False)
-        self._sender = apprise.Apprise(asset=asset)
-        if scheme in _LOCAL or not self._sender.add(url):
+        # One service, called in this thread: the front that apprise has for many hands work to threads of its own.
+        self._sender: Any = None if scheme in _LOCAL else apprise.Apprise.instantiate(url, asset=asset)
+        if self._sender is None:
             raise PermanentDeliveryError(f"apprise does not understand the address {scheme}:…")
 
     def send(self, message: OutgoingMessage) -> None:

@@ -56,9 +56,9 @@ class WebhookChannel:
         }
         if self._secret:
             headers["X-E2Edebug-Signature"] = signature(self._secret, body, at_unix_s=int(self._now_unix_s()))
-        family, address = self._policy.resolve(self._host, self._port)
         if not self._is_tls and self._policy.allows_public_only:
             raise PermanentDeliveryError("messages go over https; http is for networks that are allowed by name")
+        family, address = self._policy.resolve(self._host, self._port)
         status = self._post(family, address, body, headers)
         if 200 <= status < 300:
             return
