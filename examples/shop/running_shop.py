@@ -1,4 +1,4 @@
-"""The shop and its payment provider as processes: started together, gone together."""
+"""The shop, its worker and its payment provider as processes: started together, gone together."""
 
 import http.client
 import os
@@ -28,6 +28,7 @@ class RunningShop:
     """A context in which the shop answers at `url`; its processes are gone when the context is left.
 
     environment: added to this process's own for everything that is started, so DATABASE_URL and E2EDEBUG_* go there.
+    has_worker: without one, tasks wait for ever, and starting and stopping take seconds less.
     stop_limit_s: what is not gone by then is killed; a gunicorn kills its workers after a third of it.
     One request to /api/health/ is sent by `start` itself.
     """
@@ -41,6 +42,7 @@ class RunningShop:
         workers: int = 2,
         threads: int = 4,
         stop_limit_s: float = STOP_LIMIT_S,
+        has_worker: bool = True,
     ) -> None:
         self.work_folder = work_folder
         self.log = work_folder / "shop.log"
@@ -50,7 +52,9 @@ class RunningShop:
         self._threads = threads
         self._stop_limit_s = stop_limit_s
         self._environment = {**os.environ, "SHOP_WORK_FOLDER": str(work_folder), **environment}
+        self._has_worker = has_worker
         self._processes: list[subprocess.Popen[str]] = []
+        self._worker: subprocess.Popen[str] | None = None
 
     def __enter__(self) -> Self:
         try:
@@ -86,11 +90,14 @@ class RunningShop:
             raise ShopError(f"faults.py {how} {' '.join(names)}: {finished.stderr[-2000:].strip()}")
 
     def start(self) -> None:
-        """Start the payment provider and the shop; return when the shop has answered once."""
+        """Start the payment provider, the worker and the shop; return when the shop has answered once."""
         self.work_folder.mkdir(parents=True, exist_ok=True)
         provider = self._run([sys.executable, str(HERE / "payment_provider.py"), "--port", "0"], subprocess.PIPE)
         assert provider.stdout is not None
         self._environment["PAYMENT_PROVIDER_URL"] = provider.stdout.readline().strip()
+        if self._has_worker:
+            with (self.work_folder / "worker.log").open("a") as log:
+                self._worker = self._run(_worker_command(), log.fileno())
         # The listening socket is opened here and inherited: nobody can take the port in between.
         with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
             self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -102,9 +109,14 @@ class RunningShop:
         """End every process that was started, politely first; return when they are gone."""
         # Uvicorn ends itself with the signal that it got: after SIGTERM nothing registered with atexit runs.
         politely = signal.SIGINT if self._server == "uvicorn" else signal.SIGTERM
-        for process in reversed(self._processes):
-            process.send_signal(politely)
         deadline = time.monotonic() + self._stop_limit_s
+        for process in reversed(self._processes):
+            if process is not self._worker:
+                process.send_signal(politely)
+        if self._worker is not None:
+            self._wait_for_the_tasks(self._worker, deadline)
+            self._worker.send_signal(signal.SIGTERM)
+            self._worker = None
         for process in reversed(self._processes):
             with suppress(subprocess.TimeoutExpired):
                 process.wait(timeout=max(0.1, deadline - time.monotonic()))
@@ -119,6 +131,15 @@ class RunningShop:
     def last_words(self) -> str:
         """Return the end of the shop's log."""
         return self.log.read_text(errors="replace")[-2000:] if self.log.exists() else "(it has no log)"
+
+    def waiting_tasks(self) -> int:
+        """Return how many tasks wait for the worker in the shop's own folder."""
+        queue = self.work_folder / "tasks"
+        return sum(1 for _ in queue.iterdir()) if queue.is_dir() else 0
+
+    def _wait_for_the_tasks(self, worker: subprocess.Popen[str], deadline: float) -> None:
+        while self.waiting_tasks() and worker.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
 
     def _server_command(self, listener: int) -> list[str]:
         if self._server == "uvicorn":
@@ -160,3 +181,9 @@ class RunningShop:
             finally:
                 connection.close()
         raise ShopError(f"the shop did not start; the end of {self.log}:\n{self.last_words()}")
+
+
+def _worker_command() -> list[str]:
+    options = ["--pool", "prefork", "--concurrency", "2", "--loglevel", "error"]
+    quiet = ["--without-gossip", "--without-mingle", "--without-heartbeat"]
+    return [sys.executable, "-m", "celery", "--workdir", str(HERE), "-A", "shop", "worker", *options, *quiet]

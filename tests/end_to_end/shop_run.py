@@ -3,6 +3,7 @@
 import os
 import random
 import sys
+import time
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,13 @@ def send_by_hand(shop: RunningShop, report: Report) -> dict[str, Sent]:
     visitor.ask(None, "POST", "/api/cart/lines/", {"product": 5, "quantity": 1})
     answers["timeout"] = visitor.ask("e2e-timeout", "POST", "/api/checkout/", {"card_token": "tok_4242"})
     shop.switch_faults("off", "payment_timeout")
+    shop.switch_faults("on", "cold_cache", "mail_failure")
+    answers["cold"] = visitor.ask("e2e-cold", "GET", "/api/cart/")
+    visitor.ask("e2e-cold", "GET", "/api/cart/")
+    visitor.ask(None, "POST", "/api/cart/lines/", {"product": 2, "quantity": 1})
+    answers["no mail"] = visitor.ask("e2e-no-mail", "POST", "/api/checkout/", {"card_token": "tok_4242"})
+    wait_for_the_tasks(shop)
+    shop.switch_faults("off", "cold_cache", "mail_failure")
     visitor.ask(None, "POST", "/api/cart/lines/", {"product": 1, "quantity": 1})
     answers["paid"] = visitor.ask("e2e-paid", "POST", "/api/checkout/", {"card_token": "tok_4242"})
     visitor.ask(None, "POST", "/api/cart/lines/", {"product": 1, "quantity": 1})
@@ -120,6 +128,14 @@ def send_by_hand(shop: RunningShop, report: Report) -> dict[str, Sent]:
     visitor.leave()
     del report.correlation_ids["one two; three"]  # sent, and not to be found
     return answers
+
+
+def wait_for_the_tasks(shop: RunningShop) -> None:
+    """Return when every task has been taken and the mail server has refused it twice, as the worker's log says."""
+    deadline = time.monotonic() + 60
+    while "MailServerError" not in (shop.work_folder / "worker.log").read_text(errors="replace"):
+        assert time.monotonic() < deadline, (shop.work_folder / "worker.log").read_text(errors="replace")
+        time.sleep(0.1)
 
 
 def add_up(report: Report, more: Report) -> None:

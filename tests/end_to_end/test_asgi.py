@@ -12,7 +12,7 @@ def test_requests_served_over_asgi_are_stored_like_the_others(tmp_path: Path, sq
     store_url = f"sqlite:///{tmp_path / 'e2edebug.sqlite3'}"
     shutil.copy(sqlite_shop, tmp_path)
     environment = environment_of_shop({"E2EDEBUG_DATABASE_URL": store_url})
-    shop = RunningShop(tmp_path, environment, server="uvicorn", stop_limit_s=PATIENCE_S)
+    shop = RunningShop(tmp_path, environment, server="uvicorn", stop_limit_s=PATIENCE_S, has_worker=False)
     with shop:
         report = traffic.run(shop.url, seconds=10, requests=60, shoppers=3, seed=11, products=PRODUCTS)
 

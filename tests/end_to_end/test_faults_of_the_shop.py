@@ -1,5 +1,6 @@
 """Each fault of the shop, and how it looks in the store."""
 
+import json
 from typing import Any
 
 import sqlalchemy as sa
@@ -74,11 +75,43 @@ def test_a_payment_that_times_out_is_a_failed_checkout_of_a_known_user(recording
     assert session.slowest_ms >= charge.duration_ms
 
 
-def test_an_exception_that_passes_many_steps_is_one_error(recording: Recording) -> None:
-    (error,) = recording.rows(ERRORS, id="e2e-timeout")
+def test_a_call_that_is_not_answered_says_so_on_its_step(recording: Recording) -> None:
+    (call,) = [step for step in recording.rows(STEPS, id="e2e-timeout") if step.operation == "POST /charges"]
 
-    assert error.error_type.endswith("PaymentTimeoutError")
-    assert session_of(recording, "e2e-timeout").error_count == 1
+    assert (call.layer, call.component, call.status) == ("external", "127.0.0.1", "failed")
+    assert call.status_message.startswith("ReadTimeout: no answer came in time")
+
+
+def test_a_cache_that_forgets_everything_has_a_hit_rate_of_nothing(recording: Recording) -> None:
+    looks = [step for step in recording.rows(STEPS, id="e2e-cold") if step.layer == "cache"]
+
+    assert [json.loads(step.metadata)["cache.hit"] for step in looks] == [False, False]
+    (below, *_) = [step for step in recording.rows(STEPS, id="e2e-cold") if step.parent_span_id == looks[0].span_id]
+    assert below.layer == "database"
+    assert (
+        recording.one("SELECT MIN(metric_value) FROM debugging_performance_snapshot WHERE metric_name = 'hit_rate'")
+        < 100
+    )
+
+
+def test_a_task_that_fails_is_a_failed_step_of_a_checkout_that_went_well(recording: Recording) -> None:
+    steps = recording.rows(STEPS, id="e2e-no-mail")
+    tries = [step for step in steps if step.component == "orders.send_confirmation" and step.kind == "consumer"]
+
+    assert recording.answers["no mail"].status == 201
+    assert [(step.operation, step.status) for step in tries] == [("run", "completed"), ("retry", "failed")]
+    assert tries[1].status_message == "MailServerError: the mail server says: 451 try again later"
+    (error,) = recording.rows(ERRORS, id="e2e-no-mail")
+    assert (error.layer, error.component) == ("system", "orders.send_confirmation")
+
+
+def test_an_exception_that_passes_many_steps_is_one_error(recording: Recording) -> None:
+    """The shop makes an exception of its own of the client's: these are two, told once each."""
+    at_the_call, in_the_shop = recording.rows(ERRORS, id="e2e-timeout")
+
+    assert at_the_call.error_type.endswith("ReadTimeout")
+    assert in_the_shop.error_type.endswith("PaymentTimeoutError")
+    assert session_of(recording, "e2e-timeout").error_count == 2
 
 
 def test_the_steps_of_a_checkout_that_went_well_are_all_completed(recording: Recording) -> None:

@@ -77,11 +77,12 @@ def test_the_root_of_every_trace_is_the_request(recording: Recording) -> None:
 
 
 def test_no_step_lasts_longer_than_the_step_around_it(recording: Recording) -> None:
+    """A task runs on its own time: the step that ordered it has ended long before."""
     longer = recording.rows(
         "SELECT child.trace_id, child.operation, child.duration_ms, parent.operation, parent.duration_ms "
         "FROM debugging_trace_step child JOIN debugging_trace_step parent "
         "ON parent.trace_id = child.trace_id AND parent.span_id = child.parent_span_id "
-        "WHERE child.duration_ms > parent.duration_ms + 0.001"
+        "WHERE child.duration_ms > parent.duration_ms + 0.001 AND child.kind <> 'consumer'"
     )
 
     assert longer == []

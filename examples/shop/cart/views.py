@@ -10,6 +10,7 @@ from rest_framework.views import APIView
 
 from cart.current import cart_of
 from cart.models import Cart
+from catalogue.bestsellers import bestsellers
 from catalogue.models import Product
 
 
@@ -29,7 +30,7 @@ def cart_as_json(cart: Cart) -> dict[str, Any]:
 
 class CartView(APIView):
     def get(self, request: Request) -> Response:
-        return Response(cart_as_json(cart_of(request)))
+        return Response({**cart_as_json(cart_of(request)), "others_bought": bestsellers()})
 
     def delete(self, request: Request) -> Response:
         cart_of(request).lines.all().delete()

@@ -10,7 +10,7 @@ from django.utils import timezone
 from cart.models import Cart, CartLine
 from catalogue.models import Product
 from e2edebug import step, workflow
-from orders import payment
+from orders import payment, tasks
 from orders.models import Order, OrderLine
 
 
@@ -42,6 +42,8 @@ def check_out(*, customer: AbstractBaseUser, cart: Cart, card_token: str) -> Ord
         raise
     finally:
         settle(order, cart)
+    if order.status == Order.Status.PAID:
+        tasks.send_confirmation.delay(order.pk)
     return order
 
 

@@ -1,13 +1,13 @@
 """The call to the payment provider, another company's service as far as the shop knows."""
 
-import json
-import urllib.error
-import urllib.request
 from decimal import Decimal
 
+import requests
 from django.conf import settings
 
 from e2edebug import step
+
+DECLINED = 402
 
 
 class PaymentError(Exception):
@@ -28,23 +28,20 @@ def charge(*, order_reference: str, amount: Decimal, card_token: str) -> str:
 
     Raises PaymentDeclinedError, PaymentTimeoutError after PAYMENT_TIMEOUT_S seconds, or PaymentError.
     """
-    request = urllib.request.Request(
-        f"{settings.PAYMENT_PROVIDER_URL}/charges",
-        data=json.dumps({"order": order_reference, "amount": str(amount), "card": card_token}).encode(),
-        headers={"Content-Type": "application/json"},
-    )
     try:
-        with urllib.request.urlopen(request, timeout=settings.PAYMENT_TIMEOUT_S) as answer:
-            return str(json.load(answer)["reference"])
-    except urllib.error.HTTPError as refusal:
-        if refusal.code == 402:
-            raise PaymentDeclinedError("the card was declined") from refusal
-        raise PaymentError(f"the payment provider answered {refusal.code}") from refusal
-    except TimeoutError as late:
+        answer = requests.post(
+            f"{settings.PAYMENT_PROVIDER_URL}/charges",
+            json={"order": order_reference, "amount": str(amount), "card": card_token},
+            timeout=settings.PAYMENT_TIMEOUT_S,
+        )
+    except requests.Timeout as late:
         raise PaymentTimeoutError(
             f"no answer from the payment provider within {settings.PAYMENT_TIMEOUT_S} s"
         ) from late
-    except urllib.error.URLError as unreachable:
-        if isinstance(unreachable.reason, TimeoutError):
-            raise PaymentTimeoutError("the payment provider could not be reached in time") from unreachable
-        raise PaymentError(f"the payment provider cannot be reached: {unreachable.reason}") from unreachable
+    except requests.RequestException as unreachable:
+        raise PaymentError(f"the payment provider cannot be reached: {unreachable}") from unreachable
+    if answer.status_code == DECLINED:
+        raise PaymentDeclinedError("the card was declined")
+    if not answer.ok:
+        raise PaymentError(f"the payment provider answered {answer.status_code}")
+    return str(answer.json()["reference"])

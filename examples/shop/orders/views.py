@@ -8,6 +8,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from cart.current import cart_of
+from catalogue.bestsellers import bestsellers
 from orders import payment
 from orders.checkout import EmptyCartError, OutOfStockError, check_out
 from orders.models import Order, OrderLine
@@ -62,4 +63,4 @@ class CheckoutView(APIView):
             return Response({"detail": "The payment failed."}, status=status.HTTP_502_BAD_GATEWAY)
         if order.status == Order.Status.DECLINED:
             return Response({"detail": "The card was declined."}, status=status.HTTP_402_PAYMENT_REQUIRED)
-        return Response(OrderSerializer(order).data, status=status.HTTP_201_CREATED)
+        return Response({**OrderSerializer(order).data, "others_bought": bestsellers()}, status=status.HTTP_201_CREATED)

@@ -1,1 +1,1 @@
-"""The shop's Django project: settings, entry points, fault switches."""
+"""The shop's Django project: settings, entry points, tasks, fault switches."""

@@ -13,7 +13,9 @@ FAULTS: Final = {
     "n_plus_one": "the product list asks for the category and the reviews of each product one by one",
     "slow_query": "the search also reads the text of every review",
     "missing_index": "the index behind 'latest reviews' is gone",
+    "cold_cache": "the cache forgets everything at once, so the recommendations are worked out each time",
     "payment_timeout": "the payment provider takes the order and never answers",
+    "mail_failure": "the mail server takes no mail, so the task after each checkout fails, twice",
     "serializer_crash": "one product has dimensions that its serializer cannot read",
     "lock_wait": "a stocktake in another process keeps the best-selling product locked",
 }

@@ -5,6 +5,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import e2edebug.auto  # noqa: F401  # the one line that a project adds
+from shop.broker import broker_settings
 from shop.database import database_from_url
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -38,6 +39,24 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
 ]
 DATABASES = {"default": database_from_url(os.environ.get("DATABASE_URL"), folder=WORK_FOLDER)}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",  # one for all processes, and no server
+        "LOCATION": WORK_FOLDER / "cache",
+    }
+}
+if "SHOP_REDIS_URL" in os.environ:
+    CACHES["default"] = {
+        "BACKEND": "django.core.cache.backends.redis.RedisCache",
+        "LOCATION": os.environ["SHOP_REDIS_URL"],
+    }
+globals().update(broker_settings(os.environ.get("CELERY_BROKER_URL"), folder=WORK_FOLDER))
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+EMAIL_BACKEND = "django.core.mail.backends.filebased.EmailBackend"
+EMAIL_FILE_PATH = WORK_FOLDER / "mail"
+DEFAULT_FROM_EMAIL = "orders@shop.test"
 PASSWORD_HASHERS = ["accounts.hashers.QuickPasswordHasher"]
 
 REST_FRAMEWORK = {
@@ -65,6 +84,8 @@ LOGGING = {
 
 # Which requests belong to which workflow; "checkout" names itself, with a decorator in orders/checkout.py.
 E2EDEBUG = {
+    # The payment provider is another company: it learns nothing of our workflows.
+    "PROPAGATE_TO": "*.shop.internal",
     "WORKFLOW_RULES": "POST /api/checkout/=checkout; POST /api/accounts/login/=login; POST /api/accounts/token/=login; "
     "GET /api/products/search/=search; POST /api/products/*=review; GET /api/products/*=browse; "
     "GET /api/reviews/*=browse; * /api/cart/*=cart; GET /api/orders/*=orders",
