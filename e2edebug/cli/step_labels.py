@@ -8,6 +8,7 @@ from e2edebug.cli.step_tree import TraceStep
 from e2edebug.cli.terminal import Piece, inert
 
 _LONGEST_LABEL: Final = 4_000
+_LONGEST_REASON: Final = 120
 _SELECTED_COLUMNS = re.compile(r"(SELECT (?:DISTINCT )?+)(?:[^()]|\([^()]*\)){20,}?( FROM )", re.IGNORECASE)
 _QUOTED_NAME = re.compile(r"""([`"])([A-Za-z_][\w$]*)\1""", re.ASCII)
 _TABLE = re.compile(r"\b(?:FROM|JOIN|UPDATE|INTO) (\w+)", re.IGNORECASE | re.ASCII)
@@ -84,6 +85,9 @@ def _detail(step: TraceStep) -> str:
     again = attributes.get("http.request.resend_count", attributes.get("messaging.retry_count"))
     if isinstance(again, int) and again > 0:
         told.append(f"retry {again}")
+    reason = attributes.get("e2edebug.retry.reason")
+    if isinstance(reason, str):
+        told.append(f"tried again: {reason[:_LONGEST_REASON]}")
     return inert("  ".join(told)[:_LONGEST_LABEL])
 
 

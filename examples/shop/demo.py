@@ -1,7 +1,7 @@
 #!/usr/bin/env python
 """A shop with shoppers and faults, and what e2edebug found in it.
 
-Starts the shop under gunicorn and its payment provider, sends shoppers, switches faults on, and says in plain
+Starts the shop under gunicorn, its worker and its payment provider, sends shoppers, switches faults on, and says in plain
 words what the store knows afterwards. Everything that it starts is gone when it ends.
 """
 
@@ -57,7 +57,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--work-folder", type=Path, default=HERE / ".demo", help="where files and logs go")
     arguments = parser.parse_args()
     if arguments.seconds < 4:
-        parser.error("--seconds must be 4 or more: four chapters do not fit into less")
+        parser.error("--seconds must be 4 or more: five chapters do not fit into less")
     return arguments
 
 

@@ -26,6 +26,7 @@ from terminal import counted, heading, short
 
 ARRIVAL_LIMIT_S = 20.0
 FIRST_ARRIVAL_LIMIT_S = 5.0  # several export intervals, and the making of the tables
+TASKS_LIMIT_S = 10.0
 SHOPPERS = 4
 
 
@@ -39,8 +40,9 @@ class Chapter:
 
 
 CHAPTERS = (
-    Chapter("all is well", (), 0.25),
-    Chapter("N+1 list, slow search, lost index", ("n_plus_one", "slow_query", "missing_index"), 0.25),
+    Chapter("all is well", (), 0.2),
+    Chapter("N+1 list, slow search, lost index", ("n_plus_one", "slow_query", "missing_index"), 0.15),
+    Chapter("cold cache, mail server away", ("cold_cache", "mail_failure"), 0.15),
     Chapter("payment provider hangs", ("payment_timeout",), 0.3),
     Chapter("broken product, locked row", ("serializer_crash", "lock_wait"), 0.2),
 )
@@ -72,7 +74,7 @@ def demonstrate(*, database_url: str | None, folder: Path, seconds: float, keep_
     heading("Making the shop ready")
     shop = RunningShop(folder, environment)
     shop.prepare()
-    print("  starting the shop and its payment provider")
+    print("  starting the shop, its worker and its payment provider")
     started = datetime.now(UTC)
     engine = create_store_engine(store_url)
     try:
@@ -82,11 +84,13 @@ def demonstrate(*, database_url: str | None, folder: Path, seconds: float, keep_
             print(f"  it answers at {shop.url}/api/products/")
             since = datetime.now(UTC)  # that request came from no shopper: the findings are about later ones
             answered = _send_shoppers(shop, seconds)
+            _let_the_tasks_run(shop)
             shop.switch_faults("only")
             _wait_for_the_telemetry(engine, answered, since, shop, ARRIVAL_LIMIT_S)
             print(f"\n  {counted(answered, 'request')} answered, all of them stored.")
             _show_findings(engine, since, store_url)
             _show_worst_checkout(engine, since, environment)
+            _show_checkout_with_mail(engine, since, environment)
             _name_the_next_commands(store_url)
             if keep_open:
                 _keep_running(shop, database_url)
@@ -153,6 +157,8 @@ def _show_findings(engine: Engine, since: datetime, store_url: str) -> None:
         ("Slowest requests (95 % were faster than)", findings.endpoints(engine, since=since)),
         ("Statements repeated within one request", findings.repetitions(engine, since=since)),
         ("Statements that took the most time", findings.statements(engine, since=since)),
+        ("Caches, and how often they had it", findings.caches(engine, since=since)),
+        ("Other services and tasks (95 % were faster than)", findings.calls_and_tasks(engine, since=since)),
         ("Errors, by cause", findings.errors(engine, since=since)),
     ):
         heading(title)
@@ -168,6 +174,23 @@ def _show_worst_checkout(engine: Engine, since: datetime, environment: dict[str,
     print(f"  {next_commands.show(worst.correlation_id)}\n", flush=True)
     command = [sys.executable, "-m", "e2edebug.cli", "show", worst.correlation_id]
     subprocess.run(command, env={**os.environ, **environment}, check=False)
+
+
+def _show_checkout_with_mail(engine: Engine, since: datetime, environment: dict[str, str]) -> None:
+    found = findings.session_with_task(engine, "checkout", since=since)
+    if found is None:
+        raise NothingArrivedError("checkouts went through, and none has its mail in the store")
+    heading("A checkout that went through, with its mail in another process")
+    print(f"  {next_commands.show(found.correlation_id)}\n", flush=True)
+    command = [sys.executable, "-m", "e2edebug.cli", "show", found.correlation_id]
+    subprocess.run(command, env={**os.environ, **environment}, check=False)
+
+
+def _let_the_tasks_run(shop: RunningShop) -> None:
+    """Return when no task waits any more, or TASKS_LIMIT_S have passed."""
+    deadline = time.monotonic() + TASKS_LIMIT_S
+    while shop.waiting_tasks() and time.monotonic() < deadline:
+        time.sleep(0.1)
 
 
 def _name_the_next_commands(store_url: str) -> None:

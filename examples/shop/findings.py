@@ -11,6 +11,7 @@ from sqlalchemy import Engine
 import next_commands
 from e2edebug_schema.queries.errors import ErrorFilter, list_errors
 from e2edebug_schema.queries.sessions import Session, SessionFilter, list_sessions
+from e2edebug_schema.queries.snapshots import merged_histograms, metric_windows
 from e2edebug_schema.queries.statistics import (
     failing_workflows,
     repeated_statements,
@@ -30,6 +31,15 @@ def worst_session(engine: Engine, workflow_type: str, *, since: datetime) -> Ses
     filters = SessionFilter(workflow_type=workflow_type, since=since)
     sessions = list_sessions(engine, filters=filters, limit=MOST_SESSIONS)
     return max(sessions, key=lambda one: (one.status == "failed", one.step_count, one.duration_ms or 0.0), default=None)
+
+
+def session_with_task(engine: Engine, workflow_type: str, *, since: datetime) -> Session | None:
+    """Return a workflow of that type that ended well and whose task has run; None without one."""
+    filters = SessionFilter(workflow_type=workflow_type, status="completed", since=since)
+    for session in list_sessions(engine, filters=filters, limit=MOST_SESSIONS):
+        if any(step.kind == "consumer" for step in steps_of(engine, session.correlation_id)):
+            return session
+    return None
 
 
 def failures(engine: Engine, *, since: datetime) -> Iterator[str]:
@@ -89,6 +99,41 @@ def statements(engine: Engine, *, since: datetime, how_many: int = 4) -> Iterato
         yield from _indented(without_columns(statement.statement), 4, lines=1)
         if statement.code_location:
             yield f"    from {_without_module(statement.code_location)}"
+
+
+def caches(engine: Engine, *, since: datetime) -> Iterator[str]:
+    """Say how often each cache had what it was asked for."""
+    windows = metric_windows(engine, since=since, metric_name="hit_rate", layer="cache", limit=MOST_ERRORS)
+    for alias in sorted({window.component for window in windows}):
+        of_alias = [window for window in windows if window.component == alias]
+        counts = [window.metadata for window in of_alias]
+        lookups = sum(count.get("lookups", 0) for count in counts)
+        hits = sum(count.get("hits", 0) for count in counts)
+        worst = min(window.metric_value or 0.0 for window in of_alias)
+        if lookups:
+            yield (
+                f"cache {alias}: {100 * hits / lookups:,.0f} % of {counted(lookups, 'look-up')} were hits; "
+                f"{worst:,.0f} % in the worst {of_alias[0].interval_s:,.0f} s"
+            )
+
+
+def calls_and_tasks(engine: Engine, *, since: datetime) -> Iterator[str]:
+    """Say how calls to other services, and tasks, went."""
+    for layer, what in (("external", "call"), ("system", "run")):
+        for summary in merged_histograms(engine, since=since, layer=layer):
+            if layer == "system" and "." not in summary.component:
+                continue  # not a task, but what e2edebug says of itself
+            name = (
+                f"{summary.component} (queueing)"
+                if layer == "external" and "." in _letters(summary.component)
+                else summary.component
+            )
+            failed = f", {summary.error_count:,} failed" if summary.error_count else ""
+            yield f"{summary.p95 or 0.0:>7,.0f} ms  {name:<36} {counted(summary.count, what)}{failed}"
+
+
+def _letters(text: str) -> str:
+    return text if any(character.isalpha() for character in text) else ""
 
 
 def errors(engine: Engine, *, since: datetime, how_many: int = 6) -> Iterator[str]:
