@@ -3,18 +3,16 @@
 asyncio needs nothing: its tasks copy the context they are made in, and `run_in_executor` hands over through submit().
 """
 
-import concurrent.futures
+import functools
 import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import process as process_pool
 from concurrent.futures import thread as thread_pool
 from typing import Any, Final
 
-import wrapt
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined] # see the class
-from opentelemetry.instrumentation.utils import unwrap
 
 from e2edebug_instrumentation.tasks.task_span import carried, carry
 
@@ -32,17 +30,24 @@ class ThreadingInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its packa
         return ()
 
     def _instrument(self, **_: Any) -> None:
-        wrapt.wrap_function_wrapper(threading.Thread, "start", _start)
-        # Not run(): classes derived from Thread have their own.
-        wrapt.wrap_function_wrapper(threading.Thread, "_bootstrap_inner", _bootstrap)
-        wrapt.wrap_function_wrapper(thread_pool.ThreadPoolExecutor, "submit", _submit_to_thread)
-        wrapt.wrap_function_wrapper(process_pool.ProcessPoolExecutor, "submit", _submit_to_process)
+        self._own: dict[tuple[type, str], Any] = {}
+        for owner, method, wrapped_by in (
+            (threading.Thread, "start", _starting),
+            # Not run(): classes derived from Thread have their own.
+            (threading.Thread, "_bootstrap_inner", _bootstrapping),
+            (thread_pool.ThreadPoolExecutor, "submit", _submitting_to_threads),
+            (process_pool.ProcessPoolExecutor, "submit", _submitting_to_processes),
+        ):
+            own = vars(owner)[method]
+            self._own[owner, method] = own
+            # A plain function, not a wrapper of wrapt's, which takes as long as all that it would do here.
+            setattr(owner, method, functools.wraps(own)(wrapped_by(own)))
 
     def _uninstrument(self, **_: Any) -> None:
-        unwrap(threading.Thread, "start")
-        unwrap(threading.Thread, "_bootstrap_inner")
-        unwrap(concurrent.futures.ThreadPoolExecutor, "submit")
-        unwrap(concurrent.futures.ProcessPoolExecutor, "submit")
+        for (owner, method), own in self._own.items():
+            if getattr(vars(owner)[method], "__wrapped__", None) is own:
+                setattr(owner, method, own)
+        self._own = {}
 
 
 def run_within(context: Context, function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
@@ -59,37 +64,58 @@ def run_carried(carrier: dict[str, str], function: Callable[..., Any], /, *args:
     return run_within(carried(carrier), function, *args, **kwargs)
 
 
-def _start(wrapped: Callable[..., Any], thread: threading.Thread, args: Any, kwargs: Any) -> Any:
-    context = otel_context.get_current()
-    if context and not _is_long_lived(thread):
-        thread.__dict__[_CONTEXT] = context
-    return wrapped(*args, **kwargs)
+def _starting(own: Callable[..., Any]) -> Callable[..., Any]:
+    def start(thread: threading.Thread) -> None:
+        context = otel_context.get_current()
+        if context and not _is_long_lived(thread):
+            thread.__dict__[_CONTEXT] = context
+        own(thread)
+
+    return start
 
 
 def _is_long_lived(thread: threading.Thread) -> bool:
-    target = getattr(thread, "_target", None)
+    target = thread.__dict__.get("_target")
     module = getattr(target, "__module__", None) or type(thread).__module__
-    return str(module).startswith(_LONG_LIVED)
+    verdict = _verdicts.get(module)
+    if verdict is None:
+        if len(_verdicts) >= _MOST_VERDICTS:
+            _verdicts.clear()
+        verdict = _verdicts[module] = str(module).startswith(_LONG_LIVED)
+    return verdict
 
 
-def _bootstrap(wrapped: Callable[..., Any], thread: threading.Thread, args: Any, kwargs: Any) -> Any:
-    context = thread.__dict__.pop(_CONTEXT, None)
-    if context is not None:
-        otel_context.attach(context)  # for good: the thread ends with it
-    return wrapped(*args, **kwargs)
+def _bootstrapping(own: Callable[..., Any]) -> Callable[..., Any]:
+    def _bootstrap_inner(thread: threading.Thread) -> None:
+        context = thread.__dict__.pop(_CONTEXT, None)
+        if context is not None:
+            otel_context.attach(context)  # for good: the thread ends with it
+        own(thread)
+
+    return _bootstrap_inner
 
 
-def _submit_to_thread(wrapped: Callable[..., Any], _executor: Any, args: Any, kwargs: Any) -> Any:
-    context = otel_context.get_current()
-    if not context or not args:
-        return wrapped(*args, **kwargs)
-    return wrapped(run_within, context, *args, **kwargs)
+def _submitting_to_threads(own: Callable[..., Any]) -> Callable[..., Any]:
+    def submit(executor: Any, /, *args: Any, **kwargs: Any) -> Any:
+        context = otel_context.get_current()
+        if not context or not args:
+            return own(executor, *args, **kwargs)
+        return own(executor, run_within, context, *args, **kwargs)
+
+    return submit
 
 
-def _submit_to_process(wrapped: Callable[..., Any], _executor: Any, args: Any, kwargs: Any) -> Any:
-    # Also without a workflow: the worker may have been forked within one, which this work does not belong to.
-    if not args:
-        return wrapped(*args, **kwargs)
-    carrier: dict[str, str] = {}
-    carry(carrier)
-    return wrapped(run_carried, carrier, *args, **kwargs)
+def _submitting_to_processes(own: Callable[..., Any]) -> Callable[..., Any]:
+    def submit(executor: Any, /, *args: Any, **kwargs: Any) -> Any:
+        # Also without a workflow: the worker may have been forked within one, which this work does not belong to.
+        if not args:
+            return own(executor, *args, **kwargs)
+        carrier: dict[str, str] = {}
+        carry(carrier)
+        return own(executor, run_carried, carrier, *args, **kwargs)
+
+    return submit
+
+
+_verdicts: dict[str, bool] = {}
+_MOST_VERDICTS: Final = 1000

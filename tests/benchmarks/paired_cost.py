@@ -1,0 +1,96 @@
+"""What an instrumentation adds to one operation, beside its peer, in one run: the ratio is what counts.
+
+Rounds alternate between the plain library, the peer and ours, so that what else the machine does meets all three alike;
+each figure is the median of its rounds, in time of the processor.
+"""
+
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
+
+from opentelemetry import trace
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+
+from e2edebug_exporters.recording.provider import make_tracer_provider
+
+Variant = Callable[[], AbstractContextManager[None]]
+
+
+class Forgetting(SpanProcessor):
+    """Takes every span and keeps none: what is measured is the capture."""
+
+    def on_end(self, span: ReadableSpan) -> None:
+        """Forget it."""
+
+
+def stock_provider() -> TracerProvider:
+    """Return the SDK's provider, with which the peer runs."""
+    provider = TracerProvider(resource=Resource.get_empty(), shutdown_on_exit=False)
+    provider.add_span_processor(Forgetting())
+    return provider
+
+
+def own_provider() -> TracerProvider:
+    """Return the provider that e2edebug sets up."""
+    provider = make_tracer_provider(ALWAYS_ON, Resource.get_empty())
+    provider.add_span_processor(Forgetting())
+    return provider
+
+
+@contextmanager
+def instrumented(instrumentor: Any, provider: TracerProvider, **options: Any) -> Iterator[None]:
+    """Switch *instrumentor* on, within a span as in a request, and off again."""
+    instrumentor.instrument(tracer_provider=provider, **options)
+    try:
+        with provider.get_tracer("benchmark").start_as_current_span("request"):
+            yield
+    finally:
+        instrumentor.uninstrument()
+
+
+@contextmanager
+def plain() -> Iterator[None]:
+    """The library alone."""
+    with trace.use_span(trace.INVALID_SPAN):
+        yield
+
+
+def compare(
+    name: str, operation: Callable[[int], object], *, peer: Variant, ours: Variant, count: int, rounds: int = 15
+) -> None:
+    """Print what *operation* (called with how often it is to be done) costs alone, and what the two add to it."""
+    variants: dict[str, Variant] = {"plain": plain, "peer": peer, "ours": ours}
+    times_us: dict[str, list[float]] = {variant: [] for variant in variants}
+    for number in range(rounds + 1):
+        for variant, context in variants.items():
+            with context():
+                operation(max(1, count // 10))
+                began = time.process_time()
+                operation(count)
+                taken_us = (time.process_time() - began) * 1e6 / count
+            if number:  # the first round warms up
+                times_us[variant].append(taken_us)
+    base = statistics.median(times_us["plain"])
+    added = {variant: statistics.median(times_us[variant]) - base for variant in ("peer", "ours")}
+    # By round as well: what disturbs a round disturbs all three.
+    ratio = added["ours"] / added["peer"] if added["peer"] > 0 else float("nan")
+    print(
+        f"{name:<28} plain {base:8.1f} us   peer +{added['peer']:7.1f} us   ours +{added['ours']:7.1f} us   ratio {ratio:5.2f}"
+    )
+
+
+def say_where() -> None:
+    """Print what the figures were taken on."""
+    from importlib.metadata import version
+
+    packages = ", ".join(f"{name} {version(name)}" for name in ("opentelemetry-sdk", "opentelemetry-instrumentation"))
+    print(
+        f"Python {sys.version.split()[0]}, {packages}, {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+    )
