@@ -7,9 +7,13 @@ from django.apps import AppConfig
 from django.conf import settings
 from django.db import router
 from django.db.models.signals import post_migrate, pre_migrate
+from django.db.utils import ConnectionRouter
 
 from e2edebug.alerts import background
 from e2edebug.runtime import django_tests, lifecycle, startup
+
+_OWN_COMMANDS = (["e2edebug"], ["evaluate_thresholds"], ["prune"], ["setup_debugging_defaults"])
+"""They read and tend the store; recording them would tell of nothing but ourselves."""
 
 _ROUTER = "e2edebug.django.router.StoreRouter"
 
@@ -24,7 +28,7 @@ class DebuggingConfig(AppConfig):
 
     def ready(self) -> None:
         """Begin to record, and make the store reachable for the models."""
-        from e2edebug.django import store_migration
+        from e2edebug.django import checks, store_migration
         from e2edebug.django.store_alias import forget_store_alias, register_store_alias
         from e2edebug.django.writing_in_tests import make_sink
 
@@ -36,7 +40,8 @@ class DebuggingConfig(AppConfig):
         pre_migrate.connect(store_migration.before_migrating, sender=self, dispatch_uid="e2edebug")
         post_migrate.connect(store_migration.after_migrating, sender=self, dispatch_uid="e2edebug")
         lifecycle.when_begun(background.begin)
-        if not _is_reloader():
+        checks.register()
+        if not (_is_reloader() or sys.argv[1:2] in _OWN_COMMANDS):
             startup.start()
 
 
@@ -45,7 +50,7 @@ def _install_router() -> None:
     if _ROUTER not in settings.DATABASE_ROUTERS:
         settings.DATABASE_ROUTERS = [_ROUTER, *settings.DATABASE_ROUTERS]
         # Django reads the setting once; whoever has asked it before us has the old list.
-        router.__dict__.pop("routers", None)
+        router.__dict__["routers"] = ConnectionRouter().routers
 
 
 def _is_reloader() -> bool:
