@@ -7,9 +7,11 @@ DATABASE_URL ?=
 ARGS ?=
 # Each worker starts a MariaDB of its own. Much of the suite waits for processes, so two workers pay even on one core.
 WORKERS ?= 2
+SECONDS ?= 60
+RATE ?= 500
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults test-matrix test-mysql lint format django-migration clean
+.PHONY: help demo test test-faults test-load test-matrix test-mysql lint format django-migration clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -25,6 +27,10 @@ test: $(VENV)/.test ## The whole suite, on SQLite and on a MariaDB of its own
 test-faults: $(VENV)/.test ## Every fault of the matrix, Galera and the long ones too, with a table of what each cost
 	@tests/ensure_mariadb.sh
 	$(BIN)/python -m pytest -m fault $(ARGS)
+
+test-load: $(VENV)/.test ## A steady load: SECONDS=300 RATE=1000 (spans a second); no id may be missing, and memory stays capped
+	@tests/ensure_mariadb.sh
+	$(BIN)/python tests/load/steady_load.py --seconds $(SECONDS) --rate $(RATE) $(ARGS)
 
 test-matrix: $(VENV)/.test ## The suite on every supported Python that is installed, with each Django it takes
 	@tests/ensure_mariadb.sh
