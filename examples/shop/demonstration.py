@@ -179,7 +179,7 @@ def _show_worst_checkout(engine: Engine, since: datetime, environment: dict[str,
 def _show_checkout_with_mail(engine: Engine, since: datetime, environment: dict[str, str]) -> None:
     found = findings.session_with_task(engine, "checkout", since=since)
     if found is None:
-        raise NothingArrivedError("checkouts went through, and none has its mail in the store")
+        return  # a short demo on a slow machine may end before the worker has sent a mail
     heading("A checkout that went through, with its mail in another process")
     print(f"  {next_commands.show(found.correlation_id)}\n", flush=True)
     command = [sys.executable, "-m", "e2edebug.cli", "show", found.correlation_id]
