@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Final
 
+from opentelemetry import _logs, trace
 from opentelemetry import context as otel_context
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY  # private, and the SDK's own processors use it
 from sqlalchemy import URL, Engine
@@ -139,4 +140,9 @@ class DirectExport:
         self._begin()
 
     def exit(self) -> None:
-        """Nothing waits here."""
+        """Nothing waits here, but something may wait in the processor before: an end by os._exit() would not flush it."""
+        deadline = time.monotonic() + self._config.exit_timeout_s
+        for provider in (trace.get_tracer_provider(), _logs.get_logger_provider()):
+            force_flush = getattr(provider, "force_flush", None)
+            if force_flush is not None:
+                force_flush(max(0, int((deadline - time.monotonic()) * 1000)))
