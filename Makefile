@@ -11,7 +11,7 @@ SECONDS ?= 60
 RATE ?= 500
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults test-load test-matrix test-mysql lint format django-migration clean
+.PHONY: help demo test test-faults test-load test-matrix test-mysql test-contract lint format django-migration clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -43,6 +43,11 @@ test-mysql: $(VENV)/.test ## The suite on MySQL 8.4 in Docker
 	docker compose up --detach --wait mysql
 	E2EDEBUG_TEST_DATABASE_URL=mysql+pymysql://root:e2edebug@127.0.0.1:33084/ $(BIN)/python -m pytest $(ARGS); \
 	  status=$$?; docker compose down --volumes; exit $$status
+
+test-contract: $(VENV)/.test ## The REST API against its OpenAPI document, at length: boundaries and sequences of calls too
+	@tests/ensure_mariadb.sh
+	E2EDEBUG_TEST_CONTRACT_EXAMPLES=20 E2EDEBUG_TEST_CONTRACT_PHASES=examples,coverage,fuzzing,stateful \
+	  E2EDEBUG_TEST_CONTRACT_TIMEOUT_S=3600 $(BIN)/python -m pytest tests/rest/test_contract.py $(ARGS)
 
 lint: $(VENV)/.lint ## Formatting, rules, types, import directions
 	$(BIN)/ruff format --check .

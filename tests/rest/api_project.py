@@ -204,4 +204,4 @@ class Site:
         """Change the store by hand."""
         with self.engine.begin() as connection:
             for statement in statements:
-                connection.exec_driver_sql(statement)
+                connection.execution_options(no_parameters=True).exec_driver_sql(statement)

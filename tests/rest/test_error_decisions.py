@@ -68,7 +68,7 @@ def test_thresholds_and_configuration_are_made_changed_and_removed(client: Clien
     replaced = client.ask("PUT", f"performance-thresholds/{made.body['id']}/", body=limits | {"component": "Cart"})
     gone = client.ask("DELETE", f"performance-thresholds/{made.body['id']}/", body=None)
 
-    assert (made.status, made.body["component"], twice.status) == (201, None, 400)
+    assert (made.status, made.body["component"], twice.status) == (201, None, 409)
     assert (changed.body["window_s"], replaced.body["window_s"], replaced.body["component"]) == (60, 300, "Cart")
     assert (gone.status, client.get(f"performance-thresholds/{made.body['id']}/").status) == (204, 404)
 
@@ -79,7 +79,11 @@ def test_thresholds_and_configuration_are_made_changed_and_removed(client: Clien
     wrong = client.ask(
         "PATCH", f"debug-configurations/{row.body['id']}/", body={"config_data": {"sample_ratio": "all"}}
     )
-    off = client.ask("PATCH", f"debug-configurations/{row.body['id']}/", body={"enabled": False, "config_data": None})
+    off = client.ask(
+        "PATCH",
+        f"debug-configurations/{row.body['id']}/",
+        body={"enabled": False, "config_type": "tracing", "config_data": None},
+    )
     client.ask("DELETE", f"debug-configurations/{row.body['id']}/", body=None)
 
     assert (row.status, row.body["config_data"], wrong.status) == (201, {"sample_ratio": 0.5}, 400)

@@ -134,7 +134,7 @@ REFUSED_QUERIES = [
     ("workflow-sessions/?status=failed&status=completed", "status"),
     ("workflow-sessions/?page_size=0", "page_size"),
     ("workflow-sessions/?page_size=501", "page_size"),
-    ("workflow-sessions/?cursor=abcdefgh", "cursor"),
+    ("workflow-sessions/?cursor=a+b", "cursor"),
     ("workflow-sessions/?since=yesterday", "since"),
     ("workflow-sessions/?min_duration_ms=nan", "min_duration_ms"),
     ("workflow-sessions/stats/?status=failed", "status"),
@@ -151,6 +151,10 @@ def test_a_query_that_is_not_understood_is_refused(client: Client, path: str, pa
     answer = client.get(path)
 
     assert (answer.status, list(answer.body)) == (400, [parameter])
+
+
+def test_a_cursor_from_elsewhere_is_no_page(client: Client) -> None:
+    assert client.get("workflow-sessions/?cursor=abcdefgh").status == 404
 
 
 def test_an_unknown_parameter_is_answered_with_those_that_there_are(client: Client) -> None:

@@ -5,46 +5,24 @@ import math
 import re
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from ipaddress import ip_address
 from typing import Any, Final
 
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from e2edebug.django.api.query_parameters import EARLIEST, LATEST, shown_moment
+from e2edebug.django.api.query_parameters import shown_moment
 
 METADATA_MOST_BYTES: Final = 65_536
 METADATA_DEEPEST: Final = 20
 _UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _CORRELATION_ID: Final = "^[A-Za-z0-9._-]{1,64}$"
-_LARGEST_ID: Final = (1 << 63) - 1
-
-
-@extend_schema_field({"type": "string", "pattern": _CORRELATION_ID})
-class CorrelationIdField(serializers.RegexField):
-    """1-64 characters of `[A-Za-z0-9._-]`."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(re.compile(_CORRELATION_ID.replace("$", r"\Z")), trim_whitespace=False, **options)
-
-
-@extend_schema_field({"type": "string", "pattern": "^(?!0{32})[0-9a-f]{32}$"})
-class TraceIdField(serializers.RegexField):
-    """32 hexadecimal digits in lower case, not all zero (W3C Trace Context)."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(re.compile(r"(?!0{32})[0-9a-f]{32}\Z"), trim_whitespace=False, **options)
-
-
-@extend_schema_field({"type": "string", "pattern": "^(?!0{16})[0-9a-f]{16}$"})
-class SpanIdField(serializers.RegexField):
-    """16 hexadecimal digits in lower case, not all zero (W3C Trace Context)."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(re.compile(r"(?!0{16})[0-9a-f]{16}\Z"), trim_whitespace=False, **options)
 
 
 class StrictTextField(serializers.CharField):
-    """Text that came as text: a number or `true` is a mistake of the sender."""
+    """Text that came as text: a number or `true` is a mistake of the sender. Without NUL, which no column takes."""
+
+    pattern = "^[^\\u0000]*$"
 
     def __init__(self, **options: Any) -> None:
         super().__init__(trim_whitespace=False, **options)
@@ -53,18 +31,56 @@ class StrictTextField(serializers.CharField):
         """Return the text."""
         if not isinstance(data, str):
             self.fail("invalid")
+        if data == "" and not self.allow_blank:
+            self.fail("blank")
         return str(super().to_internal_value(data))
 
 
 class NameField(StrictTextField):
-    """A name: not empty, no blanks around it, no control characters."""
+    """A name: not empty, no white space around it, no control characters."""
+
+    pattern = "^[^\\s\\u0000-\\u001f\\u007f-\\u009f]([^\\u0000-\\u001f\\u007f-\\u009f]*[^\\s\\u0000-\\u001f\\u007f-\\u009f])?$"
 
     def to_internal_value(self, data: Any) -> str:
         """Return the name."""
         text = super().to_internal_value(data)
-        if text != text.strip() or not text.isprintable():
+        if _NAME.fullmatch(text) is None:
             raise serializers.ValidationError("A name has no blanks around it and no control characters in it.")
         return text
+
+
+_NAME: Final = re.compile(NameField.pattern.strip("^$"))
+
+
+class _CodeField(StrictTextField):
+    form: re.Pattern[str]
+
+    def to_internal_value(self, data: Any) -> str:
+        text = super().to_internal_value(data)
+        if self.form.fullmatch(text) is None:
+            self.fail("invalid")
+        return text
+
+
+@extend_schema_field({"type": "string", "pattern": _CORRELATION_ID})
+class CorrelationIdField(_CodeField):
+    """1-64 characters of `[A-Za-z0-9._-]`."""
+
+    form = re.compile(_CORRELATION_ID.replace("$", r"\Z"))
+
+
+@extend_schema_field({"type": "string", "pattern": "^(?!0{32})[0-9a-f]{32}$"})
+class TraceIdField(_CodeField):
+    """32 hexadecimal digits in lower case, not all zero (W3C Trace Context)."""
+
+    form = re.compile(r"(?!0{32})[0-9a-f]{32}\Z")
+
+
+@extend_schema_field({"type": "string", "pattern": "^(?!0{16})[0-9a-f]{16}$"})
+class SpanIdField(_CodeField):
+    """16 hexadecimal digits in lower case, not all zero (W3C Trace Context)."""
+
+    form = re.compile(r"(?!0{16})[0-9a-f]{16}\Z")
 
 
 class FiniteFloatField(serializers.FloatField):
@@ -104,7 +120,9 @@ class StrictBooleanField(serializers.BooleanField):
 
 
 class MomentField(serializers.DateTimeField):
-    """A time with its zone between 1970 and 9999; in answers always UTC, whatever the project's time zone."""
+    """A time with its zone, of the years 1971 to 2999; in answers always UTC, whatever the project's time zone."""
+
+    pattern = "^(197[1-9]|19[89][0-9]|2[0-9]{3})-"
 
     def to_internal_value(self, value: Any) -> datetime:
         """Return the time, UTC."""
@@ -114,8 +132,8 @@ class MomentField(serializers.DateTimeField):
             moment = datetime.fromisoformat(value.replace("z", "Z").replace("t", "T")).astimezone(UTC)
         except (ValueError, OverflowError):
             self.fail("invalid", format="a time with its zone, such as 2026-11-25T12:00:00Z")
-        if not EARLIEST <= moment <= LATEST:
-            raise serializers.ValidationError("A time between 1970 and 9999.")
+        if re.match(self.pattern, value) is None:
+            raise serializers.ValidationError("A time of the years 1971 to 2999.")
         return moment
 
     def to_representation(self, value: datetime | None) -> Any:
@@ -137,6 +155,11 @@ class MetadataField(serializers.Field):
         "text": "A NUL character or a lone surrogate cannot be stored.",
         "number": "A number that is larger than a double can hold cannot be stored.",
     }
+
+    def get_attribute(self, instance: Any) -> Any:
+        """Return what is to be shown: nothing is an empty object, unless null has a meaning."""
+        value = super().get_attribute(instance)
+        return {} if value is None and not self.allow_null else value
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:
         """Return the object."""
@@ -173,6 +196,18 @@ def _values(document: Any) -> Iterator[tuple[Any, int]]:
             waiting.extend((item, depth + 1) for item in value.values())
         elif isinstance(value, list):
             waiting.extend((item, depth + 1) for item in value)
+
+
+@extend_schema_field({"type": "string", "anyOf": [{"format": "ipv4"}, {"format": "ipv6"}]})
+class AddressField(StrictTextField):
+    """An IPv4 or IPv6 address."""
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the address in its usual spelling."""
+        try:
+            return str(ip_address(super().to_internal_value(data)))
+        except ValueError:
+            raise serializers.ValidationError("An IPv4 or IPv6 address.") from None
 
 
 class PersonalField(serializers.CharField):

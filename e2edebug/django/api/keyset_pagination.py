@@ -3,13 +3,14 @@
 import base64
 import binascii
 import json
+import re
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, Final, NamedTuple
 
 from django.db.models import Q
 from django.utils import timezone
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.pagination import BasePagination
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
@@ -172,9 +173,11 @@ def _beyond(field: str, place: Place, *, is_descending: bool) -> Q:
 def _decoded(cursor: str | None, ordering: str) -> Place | None:
     if cursor is None:
         return None
+    if re.fullmatch(CURSOR_PATTERN, cursor) is None:
+        raise ValidationError({"cursor": ["Take it from a `next` or `previous` link."]})
     place = _place_of(cursor)
     if place is None or place.ordering != ordering:
-        raise ValidationError({"cursor": ["Take it from a `next` or `previous` link, with the same ordering."]})
+        raise NotFound("There is no such page: take the cursor from a `next` or `previous` link, with its ordering.")
     return place
 
 

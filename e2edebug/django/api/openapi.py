@@ -49,7 +49,7 @@ _ALWAYS: Final = {
     "429": "Asked too often; Retry-After says how long to wait.",
     "503": "The store cannot be reached, or would have taken too long.",
 }
-_WITH_REFERENCE: Final = {"404": "Nothing has this id."}
+_WITH_REFERENCE: Final = {"404": "Nothing has this id, or the cursor leads to no page."}
 _WITH_BODY: Final = {
     "409": "It is in a state that does not allow this.",
     "413": "The body is longer than 1 MiB.",
@@ -68,6 +68,18 @@ class DebuggingSchema(AutoSchema):
         action = getattr(self.view, "action", None)
         return action if isinstance(action, str) else self.method.lower()
 
+    def _map_serializer_field(self, field: Any, direction: str, bypass_extensions: bool = False) -> Any:
+        schema = super()._map_serializer_field(field, direction, bypass_extensions)
+        pattern = getattr(field, "pattern", None)
+        if pattern is not None and direction == "request" and isinstance(schema, dict) and "pattern" not in schema:
+            schema = {**schema, "pattern": pattern}
+        return schema
+
+    def _map_basic_serializer(self, serializer: Any, direction: str) -> Any:
+        schema = super()._map_basic_serializer(serializer, direction)
+        adjust = getattr(serializer, "adjust_schema", None)
+        return adjust(schema) if adjust is not None and direction == "request" else schema
+
     def get_tags(self) -> list[str]:
         """Group by the first part of the path."""
         return [self._tokenize_path()[0]]
@@ -77,7 +89,7 @@ class DebuggingSchema(AutoSchema):
         problems = (
             dict(_ALWAYS) if getattr(self.view, "can_fail", True) else {"405": _ALWAYS["405"], "406": _ALWAYS["406"]}
         )
-        if "{" in self.path:
+        if "{" in self.path or self._is_list_view():
             problems |= _WITH_REFERENCE
         if self.method in ("POST", "PUT", "PATCH", "DELETE"):
             problems |= _WITH_BODY

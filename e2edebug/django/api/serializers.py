@@ -8,6 +8,7 @@ from rest_framework import serializers
 
 from e2edebug.django import models
 from e2edebug.django.api.fields import (
+    AddressField,
     CorrelationIdField,
     FiniteFloatField,
     MetadataField,
@@ -27,6 +28,10 @@ LONGEST_STEP: Final = timedelta(days=366)
 class StrictSerializer(serializers.Serializer):
     """Refuses fields that it does not know: a misspelt one would silently be lost."""
 
+    def adjust_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Say so in the OpenAPI document."""
+        return {**schema, "additionalProperties": False}
+
     def to_internal_value(self, data: Any) -> Any:
         """Return the validated values."""
         if isinstance(data, dict):
@@ -39,13 +44,13 @@ class StrictSerializer(serializers.Serializer):
         return super().to_internal_value(data)
 
 
-class _WorstRepetition(serializers.Serializer):
+class WorstRepetitionSerializer(serializers.Serializer):
     count = serializers.IntegerField(source="repeat_count")
     digest = serializers.CharField(source="repeat_digest", allow_null=True)
     statement = serializers.CharField(source="repeat_statement", allow_null=True)
 
 
-class _SlowestStep(serializers.Serializer):
+class SlowestStepSerializer(serializers.Serializer):
     name = serializers.CharField(source="slowest_step", allow_null=True)
     duration_ms = serializers.FloatField(source="slowest_ms", allow_null=True)
 
@@ -59,8 +64,8 @@ class SessionSummarySerializer(serializers.Serializer):
             "steps": serializers.IntegerField(source="step_count"),
             "queries": serializers.IntegerField(source="query_count"),
             "errors": serializers.IntegerField(source="error_count"),
-            "worst_repetition": _WorstRepetition(source="*"),
-            "slowest_step": _SlowestStep(source="*"),
+            "worst_repetition": WorstRepetitionSerializer(source="*"),
+            "slowest_step": SlowestStepSerializer(source="*"),
         }
 
 
@@ -251,6 +256,24 @@ class NewTraceStepSerializer(_Recorded):
     start_time = MomentField(required=False, help_text="Default: now, less the duration.")
     duration_ms = FiniteFloatField(min_value=0, max_value=3.1e10, required=False)
 
+    def adjust_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Say which status has a duration."""
+        strict = super().adjust_schema(schema)
+        fields, required = strict["properties"], strict["required"]
+        running = {name: field for name, field in fields.items() if name != "duration_ms"}
+        ended = [status for status in STEP_STATUSES if status != "started"]
+        return {
+            **schema,
+            "oneOf": [
+                {**strict, "properties": {**running, "status": {"type": "string", "const": "started"}}},
+                {
+                    **strict,
+                    "properties": {**fields, "status": {"type": "string", "enum": ended}},
+                    "required": [*required, "duration_ms"],
+                },
+            ],
+        }
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
         """A running step has no duration yet, and one that is over has one."""
         has_ended = "duration_ms" in attrs
@@ -314,9 +337,7 @@ class NewErrorLogSerializer(_Recorded):
     request_path = NameField(max_length=1024, required=False)
     request_method = NameField(max_length=16, required=False)
     user_agent = StrictTextField(max_length=512, required=False)
-    ip_address = serializers.IPAddressField(
-        required=False, help_text="Kept where E2EDEBUG_CAPTURE_CLIENT_ADDRESS says so."
-    )
+    ip_address = AddressField(required=False, help_text="Kept where E2EDEBUG_CAPTURE_CLIENT_ADDRESS says so.")
 
 
 class CompletionSerializer(StrictSerializer):

@@ -4,6 +4,7 @@ from typing import Any, Final
 
 from drf_spectacular.utils import OpenApiExample, extend_schema_field, extend_schema_serializer
 from rest_framework import serializers
+from rest_framework.exceptions import APIException
 
 from e2edebug.django import models
 from e2edebug.django.api.fields import (
@@ -16,11 +17,33 @@ from e2edebug.django.api.fields import (
     StrictTextField,
 )
 from e2edebug.django.api.serializers import StrictSerializer
+from e2edebug.policy.config_values import Kind
 from e2edebug.policy.configuration_types import CONFIGURATION_TYPES, ConfigurationDataError, validate_configuration
-from e2edebug_schema.tables import LAYERS
+from e2edebug_schema.tables import LAYERS, SEVERITIES
 from e2edebug_schema.thresholds import AGGREGATIONS
 
 LARGEST_LIMIT: Final = 1e12
+
+
+class AlreadyThere(APIException):
+    """409."""
+
+    status_code = 409
+    default_detail = "Somebody else has just made it."
+    default_code = "already_there"
+
+
+def _schema_of(kind: Kind) -> dict[str, Any]:
+    """Describe a field to OpenAPI, as exactly as its kind can be told; null inherits from the environment."""
+    if kind.name == "severity":
+        return {"enum": [*SEVERITIES, None]}
+    if kind.name == "integer":
+        return {"type": ["integer", "null"], "minimum": 1}
+    if kind.name == "number from 0 to 1":
+        return {"type": ["number", "null"], "minimum": 0, "maximum": 1}
+    if kind.name == "number":
+        return {"type": ["number", "null"], "exclusiveMinimum": 0, "exclusiveMaximum": LARGEST_LIMIT}
+    return {"type": ["array", "string", "null"], "items": {"type": "string"}}
 
 
 class DebugConfigurationSerializer(serializers.ModelSerializer):
@@ -36,7 +59,7 @@ class DebugConfigurationSerializer(serializers.ModelSerializer):
         read_only_fields = fields
 
 
-@extend_schema_field({"type": ["object", "null"], "additionalProperties": {}})
+@extend_schema_field({"type": "object", "additionalProperties": {}})
 class ConfigurationDataField(MetadataField):
     """The fields of its type; null inherits everything."""
 
@@ -65,11 +88,28 @@ class ConfigurationInputSerializer(StrictSerializer):
         if self.instance is not None:
             others = others.exclude(pk=self.instance.pk)
         if others.exists():
-            raise serializers.ValidationError("There is a configuration of this name.", code="unique")
+            raise AlreadyThere({"name": ["There is a configuration of this name."]})
         return name
 
+    def adjust_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
+        """Say which fields the data of each type has."""
+        strict = super().adjust_schema(schema)
+        variants = []
+        for known in CONFIGURATION_TYPES.values():
+            fields = {field.name: _schema_of(field.kind) for field in known.fields}
+            data = {"type": ["object", "null"], "additionalProperties": False, "properties": fields}
+            of_type = {"config_type": {"type": "string", "const": known.name}, "config_data": data}
+            required = sorted({*strict.get("required", []), "config_type"})
+            variants.append({**strict, "properties": {**strict["properties"], **of_type}, "required": required})
+        if "config_type" not in strict.get("required", []):  # PATCH
+            others = {name: field for name, field in strict["properties"].items() if not name.startswith("config_")}
+            variants.append({**strict, "properties": others})
+        return {**schema, "oneOf": variants}
+
     def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
-        """The data has the fields of its type."""
+        """The data has the fields of its type, which stands beside it: a row changes its meaning with its type."""
+        if ("config_data" in attrs) and "config_type" not in attrs:
+            raise serializers.ValidationError({"config_type": ["Needed beside config_data."]})
         of_type = attrs.get("config_type") or getattr(self.instance, "config_type", None)
         data = attrs.get("config_data", getattr(self.instance, "config_data", None))
         try:
@@ -154,7 +194,5 @@ class ThresholdInputSerializer(StrictSerializer):
         if self.instance is not None:
             others = others.exclude(pk=self.instance.pk)
         if others.exists():
-            raise serializers.ValidationError(
-                {"component": ["There is a threshold for this layer, metric and component."]}, code="unique"
-            )
+            raise AlreadyThere({"component": ["There is a threshold for this layer, metric and component."]})
         return attrs

@@ -57,27 +57,27 @@ class WorkflowStatsSerializer(serializers.Serializer):
     by_type = WorkflowTypeCountsSerializer(many=True)
 
 
-class _LayerCounts(serializers.Serializer):
+class LayerCountsSerializer(serializers.Serializer):
     def get_fields(self) -> dict[str, serializers.Field]:
         return {layer: serializers.IntegerField() for layer in LAYERS}
 
 
-class _SeverityCounts(serializers.Serializer):
+class SeverityCountsSerializer(serializers.Serializer):
     def get_fields(self) -> dict[str, serializers.Field]:
         return {severity: serializers.IntegerField() for severity in SEVERITIES}
 
 
-class _GroupCounts(serializers.Serializer):
+class GroupCountsSerializer(serializers.Serializer):
     def get_fields(self) -> dict[str, serializers.Field]:
         return {status: serializers.IntegerField() for status in GROUP_STATUSES}
 
 
-class _TypeCount(serializers.Serializer):
+class ErrorTypeCountSerializer(serializers.Serializer):
     error_type = serializers.CharField()
     count = serializers.IntegerField()
 
 
-class _ComponentCount(serializers.Serializer):
+class ComponentCountSerializer(serializers.Serializer):
     layer = serializers.CharField()
     component = serializers.CharField()
     count = serializers.IntegerField()
@@ -90,11 +90,11 @@ class ErrorSummarySerializer(serializers.Serializer):
     total = serializers.IntegerField()
     unresolved = serializers.IntegerField()
     resolved = serializers.IntegerField()
-    by_severity = _SeverityCounts()
-    by_layer = _LayerCounts()
-    by_type = _TypeCount(many=True, help_text="The 20 most frequent.")
-    by_component = _ComponentCount(many=True, help_text="The 20 with the most errors.")
-    groups = _GroupCounts(help_text="Groups that were seen, by status.")
+    by_severity = SeverityCountsSerializer()
+    by_layer = LayerCountsSerializer()
+    by_type = ErrorTypeCountSerializer(many=True, help_text="The 20 most frequent.")
+    by_component = ComponentCountSerializer(many=True, help_text="The 20 with the most errors.")
+    groups = GroupCountsSerializer(help_text="Groups that were seen, by status.")
 
 
 class AlertSerializer(serializers.Serializer):
@@ -148,7 +148,7 @@ class SeriesPointSerializer(serializers.Serializer):
     worst_correlation_id = serializers.CharField(allow_null=True)
 
 
-class _Change(serializers.Serializer):
+class SeriesChangeSerializer(serializers.Serializer):
     count = serializers.FloatField(allow_null=True)
     error_count = serializers.FloatField(allow_null=True)
     mean = serializers.FloatField(allow_null=True)
@@ -168,10 +168,12 @@ class MetricSeriesSerializer(serializers.Serializer):
     points = SeriesPointSerializer(many=True, help_text="Periods without values are left out.")
     current = SeriesTotalSerializer()
     previous = SeriesTotalSerializer(help_text="The same length of time before.")
-    change_pct = _Change(help_text="Of `current` against `previous`; null where there was nothing before.")
+    change_pct = SeriesChangeSerializer(
+        help_text="Of `current` against `previous`; null where there was nothing before."
+    )
 
 
-class _LayerHealth(serializers.Serializer):
+class LayerHealthSerializer(serializers.Serializer):
     layer = serializers.ChoiceField(LAYERS)
     status = serializers.ChoiceField(["ok", "warning", "critical", "no_data"])
     operations = serializers.IntegerField(allow_null=True, help_text="Within the window; null without permission.")
@@ -180,17 +182,17 @@ class _LayerHealth(serializers.Serializer):
     errors_last_hour = serializers.IntegerField(allow_null=True)
 
 
-class _ActiveWorkflows(serializers.Serializer):
+class ActiveWorkflowsSerializer(serializers.Serializer):
     count = serializers.IntegerField(help_text="Started within a day; counted up to 10,000.")
     newest = WorkflowSessionSerializer(many=True)
 
 
-class _RecentErrors(serializers.Serializer):
+class RecentErrorsSerializer(serializers.Serializer):
     last_hour = serializers.IntegerField(help_text="Counted up to 10,000.")
     newest = ErrorLogListSerializer(many=True)
 
 
-class _StoreHealth(serializers.Serializer):
+class StoreHealthSerializer(serializers.Serializer):
     status = serializers.ChoiceField(["ok", "warning"])
     dialect = serializers.CharField()
     answer_ms = serializers.FloatField()
@@ -207,11 +209,11 @@ class SystemHealthSerializer(serializers.Serializer):
     status = serializers.ChoiceField(["ok", "warning", "critical"])
     generated_at = MomentField()
     window_s = serializers.IntegerField()
-    layers = _LayerHealth(many=True)
-    active_workflows = _ActiveWorkflows(allow_null=True)
-    recent_errors = _RecentErrors(allow_null=True)
+    layers = LayerHealthSerializer(many=True)
+    active_workflows = ActiveWorkflowsSerializer(allow_null=True)
+    recent_errors = RecentErrorsSerializer(allow_null=True)
     alerts = AlertSerializer(many=True, allow_null=True)
-    store = _StoreHealth()
+    store = StoreHealthSerializer()
 
 
 class ProbeSerializer(serializers.Serializer):

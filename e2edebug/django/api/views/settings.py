@@ -5,7 +5,6 @@ from typing import Any
 from django.db import IntegrityError, transaction
 from drf_spectacular.utils import extend_schema_view
 from rest_framework import status
-from rest_framework.exceptions import APIException
 from rest_framework.response import Response
 
 from e2edebug.django import models
@@ -15,14 +14,6 @@ from e2edebug.django.api.lookup import find_by_number
 from e2edebug.django.api.openapi import described
 from e2edebug.django.api.views.collection import Collection
 from e2edebug.django.store_alias import alias_of_store
-
-
-class AlreadyThere(APIException):
-    """409."""
-
-    status_code = 409
-    default_detail = "Somebody else has just made it."
-    default_code = "already_there"
 
 
 class _Editable(Collection):
@@ -69,7 +60,7 @@ class _Editable(Collection):
             with transaction.atomic(using=alias_of_store()):
                 row.save()
         except IntegrityError:
-            raise AlreadyThere from None
+            raise settings_serializers.AlreadyThere from None
         row.refresh_from_db()
         return row
 
