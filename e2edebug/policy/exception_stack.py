@@ -36,11 +36,15 @@ def stack_text(
         if is_copy:
             return "".join(_within(piece) for piece in told.format())
         _put_outermost_first(told, error, trace)
-        beginning = told.stack.outermost if isinstance(told.stack, _CutStack) else told.stack
-        beginning[:0] = traceback.StackSummary.extract(
-            ((frame, frame.f_lineno or 0) for frame in calling_frames), lookup_lines=False
-        )
-        return "".join(_within(piece) for piece in told.format())
+        if calling_frames:
+            beginning = told.stack.outermost if isinstance(told.stack, _CutStack) else told.stack
+            beginning[:0] = traceback.StackSummary.extract(
+                ((frame, frame.f_lineno or 0) for frame in calling_frames), lookup_lines=False
+            )
+        pieces = list(told.format())
+        if max(map(len, pieces)) > _LONGEST_PIECE:
+            pieces = [_within(piece) for piece in pieces]
+        return "".join(pieces)
     except Exception:  # noqa: BLE001 - it asks the application's exception for more than its __str__
         return UNPRINTABLE
 
@@ -75,7 +79,11 @@ def _put_outermost_first(told: traceback.TracebackException, error: BaseExceptio
     for _ in range(_LONGEST_CHAIN):
         if of_told is None or of_error is None:
             return
-        depth = sum(1 for _ in traceback.walk_tb(trace))
+        depth = 0
+        at = trace
+        while at is not None:
+            depth += 1
+            at = at.tb_next
         if depth > _OUTERMOST + _INNERMOST:
             cut = _CutStack(of_told.stack)
             cut.outermost = traceback.StackSummary.extract(

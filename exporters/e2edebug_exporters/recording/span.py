@@ -266,9 +266,19 @@ class RecordingSpan(trace.Span, ReadableSpan):
     def add_event(self, name: str, attributes: Attributes = None, timestamp: int | None = None) -> None:
         """Add an event, at *timestamp* (ns since 1970) or now."""
         limits = self._origin.limits
-        kept = BoundedAttributes(
-            limits.max_event_attributes, attributes, immutable=True, max_value_len=limits.max_attribute_length
-        )
+        most = limits.max_event_attributes
+        kept: Attributes
+        if (
+            attributes
+            and limits.max_attribute_length is None
+            and (most is None or len(attributes) <= most)
+            and self._origin.plain_types.issuperset(map(type, attributes.values()))
+            and _ONLY_STR.issuperset(map(type, attributes))
+            and "" not in attributes
+        ):
+            kept = MappingProxyType(dict(attributes))
+        else:
+            kept = BoundedAttributes(most, attributes, immutable=True, max_value_len=limits.max_attribute_length)
         event = Event(name, kept, time_ns() if timestamp is None else timestamp)
         with self._lock:
             if self._end_time is None:

@@ -13,6 +13,8 @@ EVENT: Final = "log"
 TEMPLATE: Final = "log.template"
 """The text before its arguments were put in: the same for each record of one line."""
 
+_MEMBERS: Final = len(vars(logging.makeLogRecord({})))
+"""Of a record without extras."""
 _PLAIN: Final = (str, int, float, bool)
 _STANDARD: Final = frozenset(
     {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName", "correlation_id", "trace_id", "span_id"}
@@ -28,18 +30,27 @@ def add_event(record: logging.LogRecord) -> None:
     """Note *record* on the step that runs, if one does."""
     span = trace.get_current_span()
     if span.is_recording():
-        found = _attributes(record)
-        found["log.severity"] = severity_of(record.levelno)
-        found["log.message"] = _message(record)
+        found = {
+            "log.severity": severity_of(record.levelno),
+            "log.message": _message(record),
+            "log.logger": record.name,
+            "code.location": f"{record.pathname}:{record.lineno}",
+        }
+        _add_extras(found, record)
         span.add_event(EVENT, found)
 
 
 def tell_record(record: logging.LogRecord) -> None:
     """Make an error of *record*."""
     error = record.exc_info[1] if record.exc_info else None
-    found = _attributes(record)
-    if isinstance(record.msg, str):
-        found[TEMPLATE] = record.msg[:_LONGEST]
+    found: dict[str, Any] = {}
+    if error is None:  # a stack would say where, and tell errors apart
+        found["code.file.path"] = record.pathname
+        found["code.line.number"] = record.lineno
+        found["code.function.name"] = record.funcName or ""
+        if isinstance(record.msg, str):
+            found[TEMPLATE] = record.msg[:_LONGEST]
+    _add_extras(found, record)
     tell_error(
         record.name,
         record.levelno,
@@ -51,19 +62,16 @@ def tell_record(record: logging.LogRecord) -> None:
     )
 
 
-def _attributes(record: logging.LogRecord) -> dict[str, Any]:
-    found: dict[str, Any] = {
-        "log.logger": record.name,
-        "code.file.path": record.pathname,
-        "code.line.number": record.lineno,
-        "code.function.name": record.funcName or "",
-    }
+def _add_extras(found: dict[str, Any], record: logging.LogRecord) -> None:
+    """Add what was given as `extra`, as far as it is plain."""
+    members = vars(record)
+    if len(members) <= _MEMBERS:
+        return
     extras = 0
-    for name, value in vars(record).items():
+    for name, value in members.items():
         if name not in _STANDARD and name not in _LEFT_OUT and isinstance(value, _PLAIN) and extras < _MOST_EXTRAS:
             extras += 1
             found[name] = value[:_LONGEST_EXTRA] if isinstance(value, str) else value
-    return found
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -10,7 +10,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from opentelemetry import trace
-from opentelemetry._logs import SeverityNumber, get_logger
+from opentelemetry._logs import Logger, SeverityNumber, get_logger
+from opentelemetry._logs._internal import ProxyLogger
 
 from e2edebug.policy import attributes as names
 from e2edebug.policy.exception_stack import stack_text
@@ -54,13 +55,23 @@ def tell_error(
         fields["exception.message"] = text_of(error)[:_LONGEST_MESSAGE]
         fields["exception.stacktrace"] = stack_text(error)
         error.__dict__[_TOLD] = time.monotonic()
-    get_logger(logger_name).emit(
+    _logger(logger_name).emit(
         timestamp=time_unix_ns,
         severity_number=_NUMBERS[severity],
         severity_text=severity.upper(),
         body=message,
         attributes=fields,
     )
+
+
+def _logger(name: str) -> Logger:
+    """Return OpenTelemetry's logger of that name. Looking one up takes a lock and a hash of four parts each time."""
+    found = _loggers.get(name)
+    if found is None:
+        found = get_logger(name)
+        if not isinstance(found, ProxyLogger) and len(_loggers) < _MOST_LOGGERS:
+            _loggers[name] = found
+    return found
 
 
 def severity_of(level: int) -> str:
@@ -78,6 +89,8 @@ def _was_told(error: BaseException) -> bool:
     return is_recorded_anywhere(error) or (told_at is not None and time.monotonic() - told_at < _AGAIN_S)
 
 
+_loggers: dict[str, Logger] = {}
+_MOST_LOGGERS: Final = 1000
 _LONGEST_MESSAGE: Final = 65_536
 _NUMBERS: Final = {
     "debug": SeverityNumber.DEBUG,

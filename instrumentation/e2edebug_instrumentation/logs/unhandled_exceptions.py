@@ -78,13 +78,6 @@ class UnhandledExceptionInstrumentor(BaseInstrumentor):  # type: ignore[misc] # 
         if not self._is_active:
             return
         try:
-            tell_error(
-                f"unhandled.{where}",
-                level,
-                message,
-                error,
-                time_unix_ns=time.time_ns(),
-                attributes={"log.logger": where},
-            )
+            tell_error(f"unhandled.{where}", level, message, error, time_unix_ns=time.time_ns(), attributes={})
         except Exception as failure:  # noqa: BLE001 - the hook that was there comes next
             internal_error("tell of an exception that nobody caught", failure)

@@ -7,12 +7,14 @@ A container may use less than its machine has: 400 MB of a limit of 512 MB is a 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 _ROOT: Final = Path("/sys/fs/cgroup")
 _OWN: Final = Path("/proc/self/cgroup")
 _NO_LIMIT_V1: Final = 1 << 60
 """Version 1 says 2^63 less a page for "no limit"."""
+_LOOK_AGAIN: Final = 30
+"""Limits may be set while the process runs; looking for one in every group is not done at each reading."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,42 +33,64 @@ class CpuUse:
     processors: float
 
 
+class _MemoryFiles(NamedTuple):
+    limit: Path
+    used: Path
+    table: Path
+    reclaimable: str
+    """Its line in the table."""
+
+
+class _CpuFiles(NamedTuple):
+    quota: Path
+    """In version 2 with the period beside it."""
+    period: Path | None
+    used: Path
+
+
 class Cgroup:
     """The groups around this process, innermost first; the limit that is nearest decides."""
 
     def __init__(self, root: Path = _ROOT, own: Path = _OWN) -> None:
         self._root = root
         self._paths = _own_paths(own)
+        self._memory: _MemoryFiles | None = None
+        self._cpu: _CpuFiles | None = None
+        self._readings = 0
 
     def memory(self) -> MemoryUse | None:
         """Return the use of the nearest group with a memory limit, None without one."""
-        for folder in self._folders(""):
-            limit = _number(folder / "memory.max")
-            used = _number(folder / "memory.current") if limit is not None else None
-            if limit and used is not None:
-                return MemoryUse(used - _of_table(folder / "memory.stat", "inactive_file"), limit)
-        for folder in self._folders("memory"):
-            limit = _number(folder / "memory.limit_in_bytes")
-            used = _number(folder / "memory.usage_in_bytes")
-            if limit and used is not None and limit < _NO_LIMIT_V1:
-                return MemoryUse(used - _of_table(folder / "memory.stat", "total_inactive_file"), limit)
-        return None
+        if self._readings % _LOOK_AGAIN == 0:
+            self._memory = next((one for one in self._memory_files() if _memory_use(one) is not None), None)
+            self._cpu = next((one for one in self._cpu_files() if _cpu_use(one) is not None), None)
+        self._readings += 1
+        return _memory_use(self._memory) if self._memory is not None else None
 
     def cpu(self) -> CpuUse | None:
-        """Return the use of the nearest group with a limit on processors, None without one."""
+        """Return the use of the nearest group with a limit on processors, None without one. Ask for the memory first."""
+        return _cpu_use(self._cpu) if self._cpu is not None else None
+
+    def _memory_files(self) -> Iterator[_MemoryFiles]:
         for folder in self._folders(""):
-            quota, _, period = _text(folder / "cpu.max").partition(" ")
-            if quota.isdigit() and period.isdigit() and int(period):
-                used_s = _of_table(folder / "cpu.stat", "usage_usec") / 1e6
-                return CpuUse(used_s, int(quota) / int(period))
+            yield _MemoryFiles(
+                folder / "memory.max", folder / "memory.current", folder / "memory.stat", "inactive_file"
+            )
+        for folder in self._folders("memory"):
+            yield _MemoryFiles(
+                folder / "memory.limit_in_bytes",
+                folder / "memory.usage_in_bytes",
+                folder / "memory.stat",
+                "total_inactive_file",
+            )
+
+    def _cpu_files(self) -> Iterator[_CpuFiles]:
+        for folder in self._folders(""):
+            yield _CpuFiles(folder / "cpu.max", None, folder / "cpu.stat")
         for folder in self._folders("cpu"):
-            quota_us, period_us = _number(folder / "cpu.cfs_quota_us"), _number(folder / "cpu.cfs_period_us")
             # Accounting may be mounted by itself, at the same path.
-            account = self._root / "cpuacct" / folder.relative_to(self._root / "cpu")
-            used_ns = _number(folder / "cpuacct.usage") or _number(account / "cpuacct.usage")
-            if quota_us and period_us and quota_us > 0 and used_ns is not None:
-                return CpuUse(used_ns / 1e9, quota_us / period_us)
-        return None
+            below = folder.relative_to(self._root / "cpu")
+            for account in (folder, self._root / "cpuacct" / below):
+                yield _CpuFiles(folder / "cpu.cfs_quota_us", folder / "cpu.cfs_period_us", account / "cpuacct.usage")
 
     def _folders(self, controller: str) -> Iterator[Path]:
         """Yield the folders of the groups around this process. Inside a container the innermost is the root itself."""
@@ -79,6 +103,25 @@ class Cgroup:
                     return
         else:
             yield top
+
+
+def _memory_use(files: _MemoryFiles) -> MemoryUse | None:
+    limit, used = _number(files.limit), _number(files.used)
+    if not limit or limit >= _NO_LIMIT_V1 or used is None:
+        return None
+    return MemoryUse(used - _of_table(files.table, files.reclaimable), limit)
+
+
+def _cpu_use(files: _CpuFiles) -> CpuUse | None:
+    if files.period is None:
+        quota, _, period = _text(files.quota).partition(" ")
+        if not (quota.isdigit() and period.isdigit() and int(period)):
+            return None
+        return CpuUse(_of_table(files.used, "usage_usec") / 1e6, int(quota) / int(period))
+    quota_us, period_us, used_ns = _number(files.quota), _number(files.period), _number(files.used)
+    if not quota_us or not period_us or quota_us < 0 or used_ns is None:
+        return None
+    return CpuUse(used_ns / 1e9, quota_us / period_us)
 
 
 def _own_paths(own: Path) -> dict[str, str]:

@@ -1,7 +1,6 @@
 """How long the garbage collector made the process stand still."""
 
 import gc
-import threading
 import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
@@ -21,7 +20,6 @@ class GcPauses:
         self._began_ns = 0
         self._longest_ns = 0
         self._total_ns = 0
-        self._thread = 0
 
     def start(self) -> None:
         """Begin to listen."""
@@ -36,9 +34,8 @@ class GcPauses:
     def __call__(self, phase: str, _info: Mapping[str, Any]) -> None:
         """Called by the collector, which never runs twice at once."""
         if phase == "start":
-            self._thread = threading.get_ident()
             self._began_ns = time.perf_counter_ns()
-        elif self._thread == threading.get_ident():
+        elif self._began_ns:
             took_ns = time.perf_counter_ns() - self._began_ns
             self._total_ns += took_ns
             if took_ns > self._longest_ns:

@@ -82,6 +82,16 @@ def test_no_limit_in_version_1_is_a_huge_number_or_minus_one(tmp_path: Path) -> 
     assert (group.memory(), group.cpu()) == (None, None)
 
 
+def test_a_limit_that_is_set_later_is_found_in_time(tmp_path: Path) -> None:
+    group = cgroup(tmp_path, "0::/\n", {"memory.max": "max\n", "memory.current": "400\n"})
+    before = group.memory()
+    (tmp_path / "fs" / "memory.max").write_text("1000\n")
+
+    later = [group.memory() for _ in range(30)]
+
+    assert (before, later[0], later[-1]) == (None, None, MemoryUse(400, 1000))
+
+
 def test_a_machine_without_cgroups_has_no_limits(tmp_path: Path) -> None:
     group = Cgroup(tmp_path / "nowhere", tmp_path / "nothing")
 

@@ -1,0 +1,94 @@
+"""What a log record and an unhandled exception cost, beside OpenTelemetry's instrumentors for logging and exceptions.
+
+`python tests/benchmarks/bench_logging.py`
+"""
+
+import asyncio
+import logging
+import threading
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from opentelemetry import _logs
+from opentelemetry.instrumentation.exceptions import UnhandledExceptionInstrumentor as StockExceptions
+from opentelemetry.instrumentation.logging import LoggingInstrumentor as StockLogging
+from opentelemetry.sdk._logs import LoggerProvider, LogRecordProcessor
+from paired_cost import compare, instrumented, own_provider, say_where, stock_provider
+
+from e2edebug_instrumentation.logs.instrumentor import LoggingInstrumentor
+from e2edebug_instrumentation.logs.unhandled_exceptions import UnhandledExceptionInstrumentor
+
+
+class Forgetting(LogRecordProcessor):
+    """Takes every record and keeps none."""
+
+    def on_emit(self, log_record: Any) -> None:
+        """Forget it."""
+
+    def shutdown(self) -> None:
+        """Nothing waits."""
+
+    def force_flush(self, timeout_millis: int = 30_000) -> bool:
+        """Nothing waits."""
+        return True
+
+
+def fail(depth: int = 20) -> None:
+    if depth:
+        fail(depth - 1)
+    raise ValueError("no price for product 17")
+
+
+def main() -> None:
+    warnings.simplefilter("ignore")
+    say_where()
+    logs = LoggerProvider(shutdown_on_exit=False)
+    logs.add_log_record_processor(Forgetting())
+    _logs.set_logger_provider(logs)
+    stock, own = stock_provider(), own_provider()
+    logging.getLogger().addHandler(logging.NullHandler())
+    log = logging.getLogger("shop")
+    log.setLevel("INFO")
+
+    def with_exception(_number: int) -> None:
+        try:
+            fail()
+        except ValueError:
+            log.exception("could not price")
+
+    actions: dict[str, tuple[Callable[[int], object], int]] = {
+        "debug, below the level": (lambda number: log.debug("priced %s", number), 20_000),
+        "info": (lambda number: log.info("priced %s", number), 3000),
+        "warning, on a step": (lambda number: log.warning("stale price of %s", number), 1000),
+        "exception, 21 frames": (with_exception, 100),
+    }
+    for name, (action, count) in actions.items():
+        compare(
+            name,
+            lambda times, action=action: [action(number) for number in range(times)],  # type: ignore[misc]
+            peer=lambda: instrumented(StockLogging(), stock, logger_provider=logs),
+            ours=lambda: instrumented(LoggingInstrumentor(), own),
+            count=count,
+        )
+
+    threading.excepthook = lambda _args: None
+
+    def unhandled(times: int) -> None:
+        for _ in range(times):
+            thread = threading.Thread(target=fail)
+            thread.start()
+            thread.join()
+
+    compare(
+        "unhandled in a thread",
+        unhandled,
+        peer=lambda: instrumented(StockExceptions(), stock, logger_provider=logs),
+        ours=lambda: instrumented(UnhandledExceptionInstrumentor(), own),
+        count=100,
+    )
+    asyncio.set_event_loop(None)
+
+
+if __name__ == "__main__":
+    main()
