@@ -55,6 +55,31 @@ class DataPoint(TypedDict):
     count: int
 
 
+class Compared(TypedDict):
+    """One value for a whole period."""
+
+    value: float | None
+    samples: int
+    change_pct: float | None
+    """How much more it is now than then."""
+
+
+class ReleaseMark(TypedDict):
+    """A version that was new."""
+
+    timestamp: datetime
+    service: str
+    release: str
+
+
+class AlertMark(TypedDict):
+    """An alert that began."""
+
+    timestamp: datetime
+    level: str
+    resolved_at: datetime | None
+
+
 class Trend(TypedDict):
     """How a metric developed."""
 
@@ -64,6 +89,12 @@ class Trend(TypedDict):
     max: float | None
     data_points: list[DataPoint]
     """Oldest first; periods without values are left out."""
+    compared: dict[str, Compared]
+    """The whole period as `now`, and the same length `before` it, `yesterday` and `last_week`."""
+    releases: list[ReleaseMark]
+    """Versions that were first seen meanwhile, oldest first."""
+    alerts: list[AlertMark]
+    """Alerts of this target that began meanwhile, oldest first."""
 
 
 class PerformanceMonitor:
@@ -113,8 +144,9 @@ class PerformanceMonitor:
     def check_thresholds() -> list[Alert]:
         """Return what is over its limit now, critical first, worst first within a level.
 
-        Each threshold looks at its own window (five minutes by default) and at each component of its layer. A
-        component without values in the window raises nothing. Raises StoreUnavailable when the store cannot be read.
+        While an evaluator runs (`e2edebug evaluate`), its alerts are returned: those with a pending period, a recovery
+        margin and a least number of samples behind them. Else each threshold is judged here by its own window (five
+        minutes by default). Raises StoreUnavailable when the store cannot be read.
         """
         from e2edebug.runtime.store_access import open_for_reading
 
@@ -127,14 +159,19 @@ class PerformanceMonitor:
 
         The points are p95 of each twenty-fourth of that time (at least a minute) for times, the mean for other
         metrics. The direction is that of the straight line through the points, `stable` while the line rises or falls
-        by less than 5 % of the average. Raises StoreUnavailable when the store cannot be read.
+        by less than 5 % of the average. Beside the points stand the same period before, yesterday and last week, and what
+        happened meanwhile: new releases, and alerts as the evaluator keeps them. Raises StoreUnavailable when the store cannot be read.
         """
+        from e2edebug.alerts import trends
         from e2edebug.runtime.store_access import open_for_reading
         from e2edebug_schema.queries.snapshots import merged_histograms
 
         if hours <= 0:
             raise ValueError(f"hours={hours!r} is not a positive number of hours")
-        since = datetime.now(UTC) - timedelta(hours=hours)
+        now = datetime.now(UTC)
+        since = now - timedelta(hours=hours)
+        aggregation = "p95" if metric_name == "response_time" else "mean"
+        target = {"layer": checked_layer(layer), "component": component, "metric_name": metric_name}
         stored_as = "response_time" if metric_name == "error_rate" else metric_name
         with open_for_reading() as engine:
             summaries = merged_histograms(
@@ -145,7 +182,8 @@ class PerformanceMonitor:
                 component=component,
                 period_s=max(60, round(hours * 3600 / 24)),
             )
-        aggregation = "p95" if metric_name == "response_time" else "mean"
+            compared = trends.compare(engine, **target, aggregation=aggregation, since=since, until=now)
+            marks = trends.marks(engine, **target, since=since, until=now)
         points = [
             DataPoint(timestamp=summary.period_start, value=value, count=summary.count)
             for summary in summaries
@@ -153,14 +191,24 @@ class PerformanceMonitor:
             and (value := _aggregated(summary, metric_name, aggregation)) is not None
         ]
         values = [point["value"] for point in points]
-        if not values:
-            return Trend(direction="no_data", average=None, min=None, max=None, data_points=[])
         return Trend(
-            direction=_direction(points),
-            average=sum(values) / len(values),
-            min=min(values),
-            max=max(values),
+            direction=_direction(points) if points else "no_data",
+            average=sum(values) / len(values) if values else None,
+            min=min(values, default=None),
+            max=max(values, default=None),
             data_points=points,
+            compared={
+                name: Compared(value=one.value, samples=one.samples, change_pct=one.change_pct)
+                for name, one in compared.items()
+            },
+            releases=[
+                ReleaseMark(timestamp=one.first_seen, service=one.service, release=one.service_release)
+                for one in marks.releases
+            ],
+            alerts=[
+                AlertMark(timestamp=one.started_at, level=one.level, resolved_at=one.resolved_at)
+                for one in marks.alerts
+            ],
         )
 
     @staticmethod
@@ -174,36 +222,20 @@ class PerformanceMonitor:
 
 def limits_passed(source: Any, *, now: datetime) -> list[Alert]:
     """Return what is over its limit at *now*, as check_thresholds() does. source: an engine or connection."""
-    from e2edebug_schema.queries.snapshots import merged_histograms
-    from e2edebug_schema.queries.thresholds import threshold_for, thresholds
+    from e2edebug.alerts.current import current_alerts
 
-    alerts: list[tuple[float, Alert]] = []
-    held = thresholds(source)
-    looks = {(one.layer, one.metric_name, one.window_s) for one in held if one.enabled}
-    for layer, metric_name, window_s in sorted(looks):
-        since = now - timedelta(seconds=window_s)
-        stored_as = "response_time" if metric_name == "error_rate" else metric_name
-        for summary in merged_histograms(source, since=since, metric_name=stored_as, layer=layer):
-            limit = threshold_for(held, layer=layer, metric_name=metric_name, component=summary.component)
-            if limit is None or limit.window_s != window_s:
-                continue
-            value = _aggregated(summary, metric_name, limit.aggregation)
-            level = None if value is None else limit.level_of(value)
-            if value is None or level is None:
-                continue
-            passed = limit.critical if level == "critical" else limit.warning
-            alert = Alert(
-                level=level,
-                layer=layer,
-                component=summary.component,
-                metric_name=metric_name,
-                value=value,
-                threshold=passed,
-                correlation_id=summary.worst_correlation_id,
-            )
-            alerts.append((abs(value - passed) / (abs(passed) or 1.0), alert))
-    alerts.sort(key=lambda scored: (scored[1]["level"] != "critical", -scored[0]))
-    return [alert for _, alert in alerts]
+    return [
+        Alert(
+            level=one.level,
+            layer=one.target.layer,
+            component=one.target.component,
+            metric_name=one.target.metric_name,
+            value=one.value,
+            threshold=one.limit,
+            correlation_id=one.correlation_id,
+        )
+        for one in current_alerts(source, now=now)
+    ]
 
 
 class MemoryTracking:

@@ -5,7 +5,7 @@ import getpass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Engine
+from sqlalchemy import Connection
 
 from e2edebug.alerts.actions import AlertIsOverError, NoSuchAlertError, acknowledge, snooze
 from e2edebug.cli.alert_lines import alert_page
@@ -46,7 +46,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     with opened(settings_of(arguments.database)) as store:
         if is_change:
             require_current(store.engine)
-            _do(store.engine, arguments, now)
+            with store.engine.begin() as connection:
+                _do(connection, arguments, now)
         found = find_alert(store.engine, arguments.id)
         if found is None:
             raise CommandError(f"there is no alert {arguments.id}; `e2edebug alerts --all` lists them")
@@ -65,16 +66,16 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     return ExitCode.OK
 
 
-def _do(engine: Engine, arguments: argparse.Namespace, now: datetime) -> None:
+def _do(connection: Connection, arguments: argparse.Namespace, now: datetime) -> None:
     by = arguments.actor or _login()
     try:
         if arguments.acknowledge:
-            acknowledge(engine, arguments.id, by=by, now=now, note=arguments.note)
+            acknowledge(connection, arguments.id, by=by, now=now, note=arguments.note)
         elif arguments.unsnooze:
-            snooze(engine, arguments.id, until=None, by=by, now=now, note=arguments.note)
+            snooze(connection, arguments.id, until=None, by=by, now=now, note=arguments.note)
         else:
             until = now + timedelta(milliseconds=_duration_ms(arguments.snooze))
-            snooze(engine, arguments.id, until=until, by=by, now=now, note=arguments.note)
+            snooze(connection, arguments.id, until=until, by=by, now=now, note=arguments.note)
     except NoSuchAlertError as error:
         raise CommandError(f"{error}; `e2edebug alerts --all` lists them") from error
     except AlertIsOverError as error:

@@ -137,10 +137,17 @@ def run_maintenance(arguments: argparse.Namespace) -> ExitCode:
     with store_to_change(settings_of(arguments.database)) as store:
         require_current(store.engine)
         try:
-            plan_maintenance(
-                store.engine, starts_at=now, ends_at=ends_at, layer=arguments.layer, component=arguments.component,
-                reason=arguments.reason, by=_login(), now=now,
-            )  # fmt: skip
+            with store.engine.begin() as connection:
+                plan_maintenance(
+                    connection,
+                    starts_at=now,
+                    ends_at=ends_at,
+                    layer=arguments.layer,
+                    component=arguments.component,
+                    reason=arguments.reason,
+                    by=_login(),
+                    now=now,
+                )
         except ValueError as error:
             raise UsageError(str(error)) from error
     terminal.say(

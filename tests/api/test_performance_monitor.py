@@ -172,12 +172,17 @@ def test_a_trend_has_a_direction(store, values, direction):
 
 
 def test_no_data_is_said_to_be_no_data(store):
+    nothing = {"value": None, "samples": 0, "change_pct": None}
+
     assert PerformanceMonitor.analyze_trends("api", "Nobody", "response_time") == {
         "direction": "no_data",
         "average": None,
         "min": None,
         "max": None,
         "data_points": [],
+        "compared": dict.fromkeys(("now", "before", "yesterday", "last_week"), nothing),
+        "releases": [],
+        "alerts": [],
     }
 
 

@@ -10,6 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 
 from e2edebug.django import models
 from e2edebug.django.api.query_parameters import DEFAULT_RANGE, read_range, shown_range
+from e2edebug_schema.alert_tables import ALERT_LEVELS, ALERT_STATES
 from e2edebug_schema.tables import GROUP_STATUSES, LAYERS, METRIC_KINDS, SESSION_STATUSES, SEVERITIES, STEP_STATUSES
 
 LARGEST_NUMBER: Final = 1e15
@@ -248,6 +249,24 @@ class GroupFilterSet(RangedFilterSet):
 
     class Meta:
         model = models.ErrorGroup
+        fields: list[str] = []
+
+
+class AlertFilterSet(RangedFilterSet):
+    """`alerts/`: those that were there within the span of time."""
+
+    time_field = "last_seen_at"
+    identifying = ("correlation_id",)
+
+    state = one_of(ALERT_STATES)
+    level = one_of(ALERT_LEVELS)
+    layer = one_of(LAYERS)
+    component = TextFilter()
+    metric_name = TextFilter()
+    correlation_id = IdFilter()
+
+    class Meta:
+        model = models.Alert
         fields: list[str] = []
 
 

@@ -4,6 +4,7 @@ from django.http import HttpRequest, JsonResponse
 from django.urls import URLPattern, URLResolver, path, re_path
 from rest_framework.routers import SimpleRouter
 
+from e2edebug.django.api.views.alerts import AlertViewSet
 from e2edebug.django.api.views.error_logs import ErrorGroupViewSet, ErrorLogViewSet
 from e2edebug.django.api.views.performance_snapshots import PerformanceSnapshotViewSet
 from e2edebug.django.api.views.settings import DebugConfigurationViewSet, PerformanceThresholdViewSet
@@ -17,6 +18,7 @@ _router.register("trace-steps", TraceStepViewSet, basename="trace-step")
 _router.register("performance-snapshots", PerformanceSnapshotViewSet, basename="performance-snapshot")
 _router.register("error-logs", ErrorLogViewSet, basename="error-log")
 _router.register("error-groups", ErrorGroupViewSet, basename="error-group")
+_router.register("alerts", AlertViewSet, basename="alert")
 _router.register("debug-configurations", DebugConfigurationViewSet, basename="debug-configuration")
 _router.register("performance-thresholds", PerformanceThresholdViewSet, basename="performance-threshold")
 
