@@ -11,7 +11,7 @@ SECONDS ?= 60
 RATE ?= 500
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults test-load test-matrix test-mysql test-contract lint format django-migration clean
+.PHONY: help demo test test-faults test-load fuzz test-matrix test-mysql test-contract lint format django-migration clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -31,6 +31,10 @@ test-faults: $(VENV)/.test ## Every fault of the matrix, Galera and the long one
 test-load: $(VENV)/.test ## A steady load: SECONDS=300 RATE=1000 (spans a second); no id may be missing, and memory stays capped
 	@tests/ensure_mariadb.sh
 	$(BIN)/python tests/load/steady_load.py --seconds $(SECONDS) --rate $(RATE) $(ARGS)
+
+fuzz: $(VENV)/.test ## Let atheris search for what breaks the exporters' readers and writers: SECONDS=60 for each target
+	$(BIN)/python -m pip install --quiet --group fuzz
+	$(BIN)/python tests/fuzz/search.py --seconds $(SECONDS) $(ARGS)
 
 test-matrix: $(VENV)/.test ## The suite on every supported Python that is installed, with each Django it takes
 	@tests/ensure_mariadb.sh
@@ -65,7 +69,7 @@ django-migration: $(VENV)/.lint ## Write the Django migration of a new table: NA
 	$(BIN)/ruff check --quiet --fix e2edebug/django/migrations
 
 clean: ## Remove what was installed and made here
-	rm -rf $(VENV) .nox .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/shop/.demo
+	rm -rf $(VENV) .nox .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/shop/.demo
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \

@@ -2,6 +2,7 @@
 
 import re
 import time
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -157,6 +158,22 @@ def test_any_text_comes_back_from_the_store_as_it_was(engine: sa.Engine, texts: 
         connection.execute(sa.delete(workflow_session))
     assert result.stored == len(texts)
     assert found == [(text, text) for text in texts]
+
+
+@pytest.mark.parametrize("dialect", ["mariadb"])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(values=st.lists(st.text(max_size=200) | st.integers(-(2**63), 2**63 - 1) | st.none(), min_size=1, max_size=40))
+def test_our_literals_mean_what_the_drivers_own_do(engine: sa.Engine, values: list[Any]) -> None:
+    with engine.connect() as plain:
+        ours = plain.execution_options(no_parameters=True).exec_driver_sql(
+            f"SELECT {', '.join(f'{literal(value)} AS c{n}' for n, value in enumerate(values))}"
+        )
+        found = tuple(ours.one())
+        with plain.connection.cursor() as cursor:
+            cursor.execute(f"SELECT {', '.join(f'%s AS c{n}' for n in range(len(values)))}", values)
+            expected = cursor.fetchone()
+
+    assert found == expected == tuple(values)
 
 
 @pytest.mark.parametrize("dialect", ["mariadb"])
