@@ -98,8 +98,8 @@ class Config:
         default=None,
         metadata=_described(
             DATABASE_URL,
-            "Where everything is stored. Unset: the Django database of `E2EDEBUG_DATABASE_ALIAS` if that is MySQL or "
-            "MariaDB, else the file `e2edebug.sqlite3`.",
+            "Where everything is stored; several hosts: `…@db1:3306,db2:3306/…`. Unset: the Django database of "
+            "`E2EDEBUG_DATABASE_ALIAS` if that is MySQL or MariaDB, else the file `e2edebug.sqlite3`.",
         ),
     )
     database_alias: str = field(

@@ -54,6 +54,7 @@ class SelfMetrics:
             "queued": reading.queued,
             "spooled": reading.spooled,
             "retried": reading.retried,
+            "adopted": sum(reading.adopted.values()),
             "dropped": sum(reading.dropped.values()),
         } | {f"dropped.{reason}": count for reason, count in reading.dropped.items()}
         # These gauges will be emitted as well; without counting them ahead they would keep themselves going for ever.
