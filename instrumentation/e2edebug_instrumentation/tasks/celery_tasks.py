@@ -176,6 +176,7 @@ class CeleryInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its package 
     def _when_process_is_lost(self, wrapped: Callable[..., Any], request: Any, args: Any, kwargs: Any) -> Any:
         information = args[0] if args else kwargs.get("exc_info")
         error = getattr(information, "exception", None)
+        error = getattr(error, "exc", error)  # billiard's ExceptionWithTraceback
         if type(error).__name__ in ("SystemExit", "Terminated", "WorkerLostError"):
             self._tell_of_lost_run(request, f"{type(error).__name__}: {error}")
         return wrapped(*args, **kwargs)

@@ -5,9 +5,12 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+from instrumentation.database.recorded_spans import Recording
 from instrumentation.outgoing_http.conftest import LIBRARIES, THIRD_PARTY, Server, Within, send
 from opentelemetry import propagate
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 
+from e2edebug.testing import InMemoryExporter
 from e2edebug_instrumentation.outgoing_http import clients
 
 every_library = pytest.mark.parametrize("library", LIBRARIES)
@@ -47,6 +50,24 @@ def test_a_redirect_takes_nothing_to_a_third_party(library: str, server: Server,
 
     assert "traceparent" in server.headers_of("/elsewhere")
     assert {"traceparent", "tracestate", "baggage", "x-correlation-id"}.isdisjoint(server.headers_of("/arrived"))
+
+
+@every_library
+def test_the_stored_step_has_host_and_path_and_no_secret_of_the_url(
+    library: str, server: Server, within_step: Within, recording: Recording
+) -> None:
+    stored = InMemoryExporter()
+    recording.provider.add_span_processor(SimpleSpanProcessor(stored))
+    url = server.url("/stock?access_token=tok_4711&page=2")
+    if library != "urllib":  # which takes the user for a part of the host
+        url = url.replace("localhost", "ann:hunter2@localhost")
+
+    within_step(lambda: send(library, url))
+
+    (step,) = [step for step in stored.steps if step.kind == "client"]
+    assert (step.layer, step.component, step.operation) == ("external", "localhost", "GET /stock")
+    assert "/stock?access_token=[redacted]" in step.metadata
+    assert not [secret for secret in ("tok_4711", "hunter2") if secret in str(step)]
 
 
 def test_a_header_that_the_application_sends_itself_arrives(server: Server, within_step: Within) -> None:

@@ -55,11 +55,6 @@ def hang() -> None:
     time.sleep(60)
 
 
-@app.task(name="shop.die")
-def die() -> None:
-    os._exit(9)
-
-
 @app.task(name="shop.tidy")
 def tidy() -> None:
     """Nothing to do."""

@@ -97,7 +97,13 @@ def steps(folder: Path) -> Iterator[list[Step]]:
             [sys.executable, "-m", "celery", "-A", "celery_app", "worker", *options, "--loglevel", "warning"],
             env=environ, cwd=HERE, stdout=output, stderr=output,
         )  # fmt: skip
-    expected = {"shop.double.run": 2, "shop.add.run": 3, "shop.fail.run": 1, "shop.flaky.retry": 4, "shop.hang.lost": 1}
+    expected = {
+        "shop.double.run": 2,
+        "shop.add.run": 3,
+        "shop.fail.run": 1,
+        "shop.flaky.retry": 4,
+        "shop.hang.lost": 1,
+    }
 
     def has_all() -> bool:
         names = [step.name for step in steps_of(store)]
