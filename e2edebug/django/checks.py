@@ -18,6 +18,7 @@ from e2edebug.policy.own_statements import STORE_ALIAS
 from e2edebug.runtime import django_tests
 from e2edebug.runtime.lifecycle import config_in_force
 from e2edebug.runtime.store_choice import choose_store_url
+from e2edebug_schema.schema_state import SchemaState
 
 CORRELATION: Final = "e2edebug.django.middleware.CorrelationIdMiddleware"
 DEBUGGING: Final = "e2edebug.django.middleware.DebuggingMiddleware"
@@ -142,6 +143,8 @@ def check_schema(databases: Sequence[str] | None = None, **_: Any) -> Messages:
     status, described_as = store_status()
     if status is None or status.is_usable or sys.argv[1:2] == ["migrate"]:
         return []
+    if status.state is SchemaState.ABSENT and config_in_force().auto_migrate:
+        return []  # the first rows make the tables
     return [
         checks.Warning(
             f"The store, {described_as}, is {status.state}: {status.detail}.",

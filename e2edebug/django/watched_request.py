@@ -1,10 +1,12 @@
 """What the tracing of a request does not tell by itself: size, queries, slowness, templates, and whose session it is."""
 
+import logging
 import time
 from typing import Any, Final
 
 from django.http.response import HttpResponseBase
 from opentelemetry import trace
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from e2edebug.django.query_counter import QueryCounter
 from e2edebug.policy import attributes as names
@@ -19,6 +21,8 @@ SLOW: Final = "request.is_slow"
 SLOW_LIMIT_MS: Final = "request.slow_limit_ms"
 TEMPLATE: Final = "template.name"
 TEMPLATE_LINE: Final = "template.line"
+
+_log = logging.getLogger("e2edebug.django")
 
 _WATCHED: Final = "_e2edebug_watched"
 _USER_ID_IN_SESSION: Final = "_auth_user_id"
@@ -52,12 +56,25 @@ class WatchedRequest:
             self._template[TEMPLATE] = name
 
     def note_exception(self, error: BaseException) -> None:
-        """A view or its template has raised *error*. Django says where in the template while the engine debugs."""
+        """A view or its template has raised *error*. Django says where in the template while the engine debugs.
+
+        Whose request it was is worth reading a session that nobody has read yet; an error is rare.
+        """
         place = getattr(error, "template_debug", None)
         if isinstance(place, dict):
             self._template = {TEMPLATE: str(place.get("name", ""))}
             if isinstance(place.get("line"), int):
                 self._template[TEMPLATE_LINE] = place["line"]
+        session = self._request.__dict__.get("session")
+        if session is not None and not hasattr(session, "_session_cache") and session.session_key:
+            self._queries.end()
+            try:
+                with suppress_instrumentation():
+                    session.get(_USER_ID_IN_SESSION)
+            except Exception as fault:  # noqa: BLE001 # the session's store, which may be what has failed
+                _log.debug("the session of a failed request could not be read: %s", fault)
+            finally:
+                self._queries.begin()
 
     def finish(self, response: HttpResponseBase) -> None:
         """Say what is known once the response is there; the body of a streamed one is a step of its own."""

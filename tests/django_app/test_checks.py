@@ -80,7 +80,7 @@ def test_a_store_that_is_behind_is_named_with_the_command(
     make_project: Callable[..., Project], empty_store_url: str
 ) -> None:
     project = make_project(middleware=tuple(GOOD))
-    environ = {"E2EDEBUG_DATABASE_URL": empty_store_url, "E2EDEBUG_ENABLED": "0"}
+    environ = {"E2EDEBUG_DATABASE_URL": empty_store_url, "E2EDEBUG_ENABLED": "0", "E2EDEBUG_AUTO_MIGRATE": "0"}
 
     behind = project.manage("check", "--database", "default", environ=environ)
     project.manage("migrate", "--verbosity", "0", environ=environ)

@@ -26,12 +26,15 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "rest_framework",
+    "e2edebug.django",  # models, migrations, REST API, commands and checks over what is recorded
     "accounts",
     "catalogue",
     "cart",
     "orders",
 ]
 MIDDLEWARE = [
+    "e2edebug.django.middleware.CorrelationIdMiddleware",
+    "e2edebug.django.middleware.DebuggingMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",

@@ -15,4 +15,5 @@ urlpatterns = [
     path("api/", include("catalogue.urls")),
     path("api/", include("cart.urls")),
     path("api/", include("orders.urls")),
+    path("api/v1/debugging/", include("e2edebug.django.urls")),
 ]
