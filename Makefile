@@ -5,6 +5,7 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 DATABASE_URL ?=
 ARGS ?=
+STEPS ?= 200000
 # Each worker starts a MariaDB of its own. Much of the suite waits for processes, so two workers pay even on one core.
 WORKERS ?= 2
 SECONDS ?= 60
@@ -35,6 +36,11 @@ test-load: $(VENV)/.test ## A steady load: SECONDS=300 RATE=1000 (spans a second
 fuzz: $(VENV)/.test ## Let atheris search for what breaks the exporters' readers and writers: SECONDS=60 for each target
 	$(BIN)/python -m pip install --quiet --group fuzz
 	$(BIN)/python tests/fuzz/search.py --seconds $(SECONDS) $(ARGS)
+
+.PHONY: test-scale test-browser
+test-scale: $(VENV)/.test ## Pages and retention on a large MariaDB store; STEPS=5000000 for the size that the bounds are for
+	@tests/ensure_mariadb.sh
+	PYTHONPATH=tests $(BIN)/python -m scale --steps $(STEPS) $(ARGS)
 
 test-matrix: $(VENV)/.test ## The suite on every supported Python that is installed, with each Django it takes
 	@tests/ensure_mariadb.sh

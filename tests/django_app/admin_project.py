@@ -21,7 +21,7 @@ POLICY = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; font-src 'self'; "
     "connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'"
 )
-_SETTINGS = """
+SETTINGS = """
     STATIC_URL = "/static/"
     TEMPLATES[0]["OPTIONS"]["context_processors"] = [
         "django.template.context_processors.request",
@@ -30,7 +30,7 @@ _SETTINGS = """
     ]
     E2EDEBUG = {"ENABLED": False}
 """
-_FILES = {
+FILES = {
     "stranger/policy.py": f'''
         POLICY = "{POLICY}"
 
@@ -71,7 +71,7 @@ _FILES = {
 
 def admin_project(folder: Path) -> Project:
     """Return the project, with its own tables made. Where the store is, E2EDEBUG_DATABASE_URL says to each run of it."""
-    project = Project(folder, apps=APPS, middleware=MIDDLEWARE, settings=_SETTINGS, files=_FILES)
+    project = Project(folder, apps=APPS, middleware=MIDDLEWARE, settings=SETTINGS, files=FILES)
     project.manage("migrate", "--verbosity", "0", "--skip-checks")
     return project
 

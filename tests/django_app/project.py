@@ -120,18 +120,21 @@ class Project:
         assert run.returncode == 0, run.stdout + run.stderr
         return run.stdout + run.stderr
 
-    def python(self, source: str, *, environ: Mapping[str, str] | None = None) -> Any:
+    def python(self, source: str, *, environ: Mapping[str, str] | None = None, timeout_s: float = 120) -> Any:
         """Run *source* after django.setup() and return the JSON that it prints as its last line, if any."""
-        return self.script("import django\ndjango.setup()\n" + textwrap.dedent(source), environ=environ)
+        whole = "import django\ndjango.setup()\n" + textwrap.dedent(source)
+        return self.script(whole, environ=environ, timeout_s=timeout_s)
 
-    def script(self, source: str, *, environ: Mapping[str, str] | None = None) -> Any:
+    def script(self, source: str, *, environ: Mapping[str, str] | None = None, timeout_s: float = 120) -> Any:
         """Run *source* likewise, Django not yet set up."""
-        run = self.run("-c", _SETUP + textwrap.dedent(source), environ=environ)
+        run = self.run("-c", _SETUP + textwrap.dedent(source), environ=environ, timeout_s=timeout_s)
         assert run.returncode == 0, run.stdout + run.stderr
         lines = run.stdout.strip().splitlines()
         return json.loads(lines[-1]) if lines else None
 
-    def run(self, *arguments: str, environ: Mapping[str, str] | None = None) -> "subprocess.CompletedProcess[str]":
+    def run(
+        self, *arguments: str, environ: Mapping[str, str] | None = None, timeout_s: float = 120
+    ) -> "subprocess.CompletedProcess[str]":
         """Run Python with *arguments* in the project's folder, whatever its exit code."""
         inherited = {
             name: value for name, value in os.environ.items() if not name.startswith(("E2EDEBUG_", "OTEL_", "DJANGO_"))
@@ -143,7 +146,7 @@ class Project:
             env=inherited | ours | dict(environ or {}),
             capture_output=True,
             text=True,
-            timeout=120,
+            timeout=timeout_s,
         )
 
 

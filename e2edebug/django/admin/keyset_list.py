@@ -16,12 +16,15 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.functional import cached_property
 
+from e2edebug.django.page_of_steps import rows_of_page
+
 if TYPE_CHECKING:  # generic in the stubs, not at run time
     _Paginator = Paginator[Any]
     _ModelAdmin = options.ModelAdmin[Any]
 else:
     _Paginator = Paginator
     _ModelAdmin = options.ModelAdmin
+
 
 BEFORE: Final = "before"
 """Query parameter: the key of the last row of the page before, `<microseconds since 1970>-<id>` or `<id>`."""
@@ -61,7 +64,7 @@ class KeysetChangeList(ChangeList):
         keeps_place = new_params is not None and BEFORE in new_params
         return super().get_query_string(new_params, [*(remove or []), *([] if keeps_place else [BEFORE])])
 
-    def get_results(self, request: HttpRequest) -> None:  # noqa: ARG002  # Django's signature
+    def get_results(self, request: HttpRequest) -> None:
         """Read one page, and one row more to know whether there is another."""
         queryset = self.queryset
         key = _read_key(self._before)
@@ -69,7 +72,8 @@ class KeysetChangeList(ChangeList):
         time_field = getattr(self.model_admin, "time_field", "")
         if key is not None:
             queryset = queryset.filter(_older_than(time_field, key))
-        rows = list(queryset[: self.list_per_page + 1])
+        order = self.model_admin.get_ordering(request)
+        rows = rows_of_page(queryset, time_field, order_by=list(map(str, order)), rows=self.list_per_page + 1)
         has_more, rows = len(rows) > self.list_per_page, rows[: self.list_per_page]
         if has_more:
             self.older_link = self.get_query_string({BEFORE: _key_of(rows[-1], time_field)})

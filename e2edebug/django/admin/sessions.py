@@ -76,7 +76,7 @@ class WorkflowSessionAdmin(RecordedAdmin):
     """Workflow sessions."""
 
     time_field = "start_time"
-    list_display = ("began", "state", "type_", "request", "user", "took", "steps", "queries", "errors", "slowest")
+    list_display = ("began", "state", "request", "took", "queries", "errors", "steps", "user", "slowest")
     list_display_links = ("began",)
     list_filter = (
         time_range("start_time", offered=("1h", "24h", "7d")),
@@ -98,15 +98,12 @@ class WorkflowSessionAdmin(RecordedAdmin):
         """What became of it."""
         return badge(row.status)
 
-    @admin.display(description="Type")
-    def type_(self, row: Any) -> Any:
-        """Its type."""
-        return cut(row.workflow_type, 30)
-
-    @admin.display(description="Request")
+    @admin.display(description="Workflow")
     def request(self, row: Any) -> Any:
-        """What began it."""
-        return format_html('<span title="{}">{}</span>', row.correlation_id, cut(row.root_operation, 60))
+        """Its type, and what began it."""
+        return format_html(
+            '<b title="{}">{}</b> {}', row.correlation_id, cut(row.workflow_type, 30), cut(row.root_operation, 60)
+        )
 
     @admin.display(description="User")
     def user(self, row: Any) -> Any:

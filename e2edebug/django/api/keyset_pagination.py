@@ -15,6 +15,8 @@ from rest_framework.pagination import BasePagination
 from rest_framework.response import Response
 from rest_framework.utils.urls import replace_query_param
 
+from e2edebug.django.page_of_steps import rows_of_page
+
 DEFAULT_PAGE_SIZE: Final = 50
 LARGEST_PAGE_SIZE: Final = 500
 CURSOR_PATTERN: Final = "^[A-Za-z0-9_-]{8,400}$"
@@ -48,7 +50,8 @@ class KeysetPagination(BasePagination):
         if place is not None:
             queryset = queryset.filter(_beyond(field, place, is_descending=is_descending))
         is_backward = place is not None and place.is_backward
-        rows = list(queryset.order_by(*_order(field, is_descending=is_descending is not is_backward))[: page_size + 1])
+        order = _order(field, is_descending=is_descending is not is_backward)
+        rows = rows_of_page(queryset, field, order_by=order, rows=page_size + 1)
         has_more, rows = len(rows) > page_size, rows[:page_size]
         if is_backward:
             rows.reverse()
