@@ -42,6 +42,11 @@ test-scale: $(VENV)/.test ## Pages and retention on a large MariaDB store; STEPS
 	@tests/ensure_mariadb.sh
 	PYTHONPATH=tests $(BIN)/python -m scale --steps $(STEPS) $(ARGS)
 
+test-browser: $(VENV)/.test ## Hostile strings on every page of the admin in a real Chromium, under a strict policy
+	@tests/ensure_chromium.sh
+	@$(BIN)/python -m pip install --quiet --group browser
+	PYTHONPATH=tests $(BIN)/python -m browser
+
 test-matrix: $(VENV)/.test ## The suite on every supported Python that is installed, with each Django it takes
 	@tests/ensure_mariadb.sh
 	@tests/ensure_caches.sh

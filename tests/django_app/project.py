@@ -136,18 +136,22 @@ class Project:
         self, *arguments: str, environ: Mapping[str, str] | None = None, timeout_s: float = 120
     ) -> "subprocess.CompletedProcess[str]":
         """Run Python with *arguments* in the project's folder, whatever its exit code."""
-        inherited = {
-            name: value for name, value in os.environ.items() if not name.startswith(("E2EDEBUG_", "OTEL_", "DJANGO_"))
-        }
-        ours = {"E2EDEBUG_RAISE_ERRORS": "1", "E2EDEBUG_EXIT_TIMEOUT_S": "30", "PYTHONPATH": str(self.folder)}
         return subprocess.run(
             [sys.executable, *arguments],
             cwd=self.folder,
-            env=inherited | ours | dict(environ or {}),
+            env=self.environment(environ),
             capture_output=True,
             text=True,
             timeout=timeout_s,
         )
+
+    def environment(self, environ: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return the environment of a process of the project: this one's without settings of ours, and *environ*."""
+        inherited = {
+            name: value for name, value in os.environ.items() if not name.startswith(("E2EDEBUG_", "OTEL_", "DJANGO_"))
+        }
+        ours = {"E2EDEBUG_RAISE_ERRORS": "1", "E2EDEBUG_EXIT_TIMEOUT_S": "30", "PYTHONPATH": str(self.folder)}
+        return inherited | ours | dict(environ or {})
 
 
 def django_database(url: str) -> str:
