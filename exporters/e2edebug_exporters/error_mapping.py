@@ -188,13 +188,14 @@ class ErrorMapper:
         first_line = shown_message.lstrip().partition("\n")[0]
         title = f"{shown_type.rpartition('.')[2]}: {first_line}" if first_line else shown_type
         own_layer = attributes.get(names.LAYER)
+        layer = str(own_layer) if own_layer in LAYERS else layer
         return ErrorRow(
             event_key=digest(trace_id or "", short_type, origin, key_of_copy),
             correlation_id=correlation_id.accept(attributes.get(names.CORRELATION_ID)) or correlation,
             trace_id=trace_id,
             span_id=span_id,
             timestamp=time_text(time_unix_ns) if time_unix_ns > 0 else EARLIEST,
-            layer=str(own_layer) if own_layer in LAYERS else layer,
+            layer=layer,
             component=self._texts.name(attributes.get(names.COMPONENT) or component, limits["component"]),
             severity=_explicit_severity(attributes) or severity,
             error_type=shown_type,
@@ -210,7 +211,9 @@ class ErrorMapper:
             service=resource.service,
             service_release=resource.release,
             metadata=self._metadata(attributes, resource, extra),
-            error_class=class_of(Evidence(shown_type, shown_message, shown_stack, _status_of((*sources, attributes)))),
+            error_class=class_of(
+                Evidence(shown_type, shown_message, shown_stack, _status_of((*sources, attributes)), layer)
+            ),
             group_title=self._texts.name(title, self._longest_title),
         )
 

@@ -60,6 +60,8 @@ class Evidence:
     stack: str = ""
     http_status: int | None = None
     """Of the answer to the request in which it happened, where that is known."""
+    layer: str = ""
+    """Where it happened."""
 
     @cached_property
     def chain(self) -> tuple[Raised, ...]:

@@ -19,12 +19,13 @@ _NAMES: Final = (
     "gaierror", "herror", "SSLError", "SSLCertVerificationError", "HTTPError", "URLError", "RemoteDisconnected",
     "BadGatewayError", "ServiceUnavailable",
 )  # fmt: skip
+_ENDINGS: Final = ("ServerError", "ServiceError", "GatewayError", "ProviderError", "UnavailableError")
 _STATUS: Final = re.compile(r"\b([45]\d\d)\b")
 
 
 def matches(raised: Raised) -> bool:
     """By the library that made the call, and by the sockets below it."""
-    return raised.package in _PACKAGES or raised.is_named(*_NAMES)
+    return raised.package in _PACKAGES or raised.is_named(*_NAMES) or raised.short_name.endswith(_ENDINGS)
 
 
 def suggestion(raised: Raised) -> str:

@@ -71,11 +71,17 @@ ERROR_CLASSES: Final = tuple(sorted(_BY_NAME))
 
 
 def class_of(evidence: Evidence) -> str:
-    """Return the class of an error: by its type, then by what it was raised from, then by the answer's status."""
+    """Return the class of an error: by its type, then by what it was raised from, then by the answer's status.
+
+    An exception of the application's own, which none of these knows, is of class external where it was raised by a call
+    to another service.
+    """
     for raised in evidence.chain:
         found = next((one for one in _CLASSES if one.matches(raised)), None)
         if found is not None:
             return found.name
+    if evidence.layer == "external" and evidence.raised.package:
+        return external.NAME
     return _BY_HTTP_STATUS.get(evidence.http_status or 0, code.NAME)
 
 
@@ -97,10 +103,11 @@ def advice_on(row: object) -> Advice:
         texts["error_type"],
         texts["error_message"] or texts["title"].partition(": ")[2],  # `OperationalError: (1213, 'Deadlock found …')`
         texts["stack_trace"],
+        layer=texts["layer"],
     )
     chosen = _BY_NAME.get(texts["error_class"]) or _BY_NAME[class_of(evidence)]
     raised = next((one for one in evidence.chain if chosen.matches(one)), evidence.raised)
     return Advice(chosen.name, f"{chosen.suggestion(raised)}{evidence.place}")
 
 
-_COLUMNS: Final = ("error_class", "error_type", "error_message", "title", "stack_trace")
+_COLUMNS: Final = ("error_class", "error_type", "error_message", "title", "stack_trace", "layer")

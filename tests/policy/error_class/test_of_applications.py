@@ -129,6 +129,18 @@ def test_an_exception_of_the_application_that_is_called_a_timeout() -> None:
     assert advice_about(raised_by(charge)).error_class == "timeout"
 
 
+def test_an_exception_of_the_applications_own_in_a_call_to_another_service() -> None:
+    kinds = [
+        class_of(Evidence(name, "451 try again later", layer=layer))
+        for name, layer in (
+            ("shop.PaymentDeclinedError", "external"), ("shop.PaymentDeclinedError", "api"), ("KeyError", "external"),
+            ("shop.MailServerError", "system"),
+        )
+    ]  # fmt: skip
+
+    assert kinds == ["external", "code", "code", "external"]
+
+
 def test_a_token_past_its_time() -> None:
     key = "a key that is long enough for its algorithm"
     token = jwt.encode({"exp": datetime.now(UTC) - timedelta(hours=1)}, key)
