@@ -6,9 +6,8 @@ item to its end, and is current only while the generator itself runs, not while 
 
 import functools
 import inspect
-import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Mapping
-from types import FrameType, TracebackType
+from types import TracebackType
 from typing import Any, Generic, Protocol, TypeVar, cast, overload
 
 from opentelemetry import context, trace
@@ -19,6 +18,7 @@ from e2edebug.class_steps import IS_STEP, with_steps
 from e2edebug.policy import attributes
 from e2edebug.policy.plain_values import plain
 from e2edebug.policy.self_report import internal_error
+from e2edebug.step_names import caller_module, caller_name, component_of, operation_of
 from e2edebug.workflow_tracer import (
     TraceStep,
     WorkflowSession,
@@ -138,7 +138,7 @@ class WorkflowDecorator(_Block[WorkflowSession]):
         return traced
 
     def _begin_block(self) -> WorkflowSession:
-        return start_workflow(self._workflow_type or _caller_name(), metadata=self._metadata, is_pending=True)
+        return start_workflow(self._workflow_type or caller_name(), metadata=self._metadata, is_pending=True)
 
 
 class StepDecorator(_Block[TraceStep]):
@@ -176,8 +176,8 @@ class StepDecorator(_Block[TraceStep]):
         return StepDecorator(self._layer, self._component or component, self._operation, self._metadata)(function)
 
     def _beginning_of(self, function: Callable[..., Any]) -> "Callable[[], _Run]":
-        component = self._component or _component_of(function)
-        operation = self._operation or _operation_of(function)
+        component = self._component or component_of(function)
+        operation = self._operation or operation_of(function)
         name = f"{component}.{operation}"
         fields: dict[str, Any] = {attributes.COMPONENT: component, attributes.OPERATION: operation}
         if self._layer is not None:
@@ -194,8 +194,8 @@ class StepDecorator(_Block[TraceStep]):
     def _begin_block(self) -> TraceStep:
         return start_step(
             layer=self._layer,
-            component=self._component or _caller_module(),
-            operation=self._operation or _caller_name(),
+            component=self._component or caller_module(),
+            operation=self._operation or caller_name(),
             metadata=self._metadata,
         )
 
@@ -395,33 +395,3 @@ def _wrapped_async_generator(
                 resume = functools.partial(inner.athrow, thrown)
 
     return traced
-
-
-def _component_of(function: Callable[..., Any]) -> str:
-    """Return the class of a method, else the last part of the module's name."""
-    view = getattr(function, "view_class", None) or getattr(function, "cls", None)
-    if inspect.isclass(view):  # what as_view() returned
-        return view.__name__
-    # "Cart.price", "checkout.<locals>.price", "checkout.<locals>.Cart.price": what stands after the last <locals>.
-    owner = function.__qualname__.rpartition("<locals>.")[2].rpartition(".")[0]
-    return owner.rpartition(".")[2] or function.__module__.rpartition(".")[2]
-
-
-def _operation_of(function: Callable[..., Any]) -> str:
-    return "dispatch" if inspect.isclass(getattr(function, "view_class", None)) else function.__name__
-
-
-def _caller_name() -> str:
-    return str(_calling_frame().f_code.co_name).strip("<>")
-
-
-def _caller_module() -> str:
-    return str(_calling_frame().f_globals.get("__name__", "unknown")).rpartition(".")[2]
-
-
-def _calling_frame() -> FrameType:
-    """Return the frame of the `with` statement: the innermost one outside this module."""
-    frame = sys._getframe(1)
-    while frame.f_globals.get("__name__") == __name__ and frame.f_back is not None:
-        frame = frame.f_back
-    return frame
