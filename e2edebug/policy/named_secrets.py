@@ -40,6 +40,8 @@ def _is_announced(text: str, found: re.Match[str]) -> bool:
     before = text[start - 1] if start else ""
     if before == "%":
         name = name[2:]  # of `%26password%3D`, the 26
+    if found["colon"] == ":" and _SOURCE_FILE.search(name) and _LINE_NUMBER.match(text, found.end("colon")):
+        return False
     name = name.strip("-.")[-_LONGEST_NAME:]
     if is_secret_name(name):
         return _EXCEPTION_NAME.search(name) is None
@@ -149,6 +151,9 @@ _EXCEPTION_NAME: Final = re.compile(
     r"|DoesNotExist|MultipleObjectsReturned)$"
 )
 """`InvalidTokenError: Signature has expired` announces a message."""
+_SOURCE_FILE: Final = re.compile(r"[^.]\.(?:pyx?|[cm]?[jt]sx?|vue|svelte|html|sql)$")
+_LINE_NUMBER: Final = re.compile(r"[0-9]{1,6}(?![0-9A-Za-z_.-])")
+"""`authentication.py:41` is a place in a program, whatever the file is called."""
 _SECOND_WORDS: Final = frozenset(
     {"key", "keys", "id", "number", "no", "num", "code", "codes", "account", "security", "info", "word", "phrase"}
 )

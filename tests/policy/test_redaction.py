@@ -359,3 +359,15 @@ def test_a_tuple_inside_a_statement_is_a_value():
     text = "failed: INSERT INTO t VALUES (1205, 'secret')"
 
     assert "secret" not in Redactor().error_message(text, "OperationalError")
+
+
+@pytest.mark.parametrize(
+    "place", ["simplejwt/authentication.py:41", "shop/tokens.py:7 in issue", "src/password.tsx:12:5", "(secret.js:3)"]
+)
+def test_a_line_of_a_file_whose_name_sounds_secret_is_no_secret(place: str) -> None:
+    assert Redactor().text(place) == place
+
+
+@pytest.mark.parametrize("planted", ["tokens.py:hunter2", "password.py: hunter2-7", "password:412233", "pin.secret:99"])
+def test_what_is_no_line_number_behind_such_a_name_stays_secret(planted: str) -> None:
+    assert planted.partition(":")[2].strip() not in Redactor().text(planted)
