@@ -28,7 +28,6 @@ class RunningShop:
     """A context in which the shop answers at `url`; its processes are gone when the context is left.
 
     environment: added to this process's own for everything that is started, so DATABASE_URL and E2EDEBUG_* go there.
-    has_worker: without one, tasks wait for ever, and starting and stopping take seconds less.
     stop_limit_s: what is not gone by then is killed; a gunicorn kills its workers after a third of it.
     One request to /api/health/ is sent by `start` itself.
     """
@@ -42,7 +41,6 @@ class RunningShop:
         workers: int = 2,
         threads: int = 4,
         stop_limit_s: float = STOP_LIMIT_S,
-        has_worker: bool = True,
     ) -> None:
         self.work_folder = work_folder
         self.log = work_folder / "shop.log"
@@ -52,7 +50,6 @@ class RunningShop:
         self._threads = threads
         self._stop_limit_s = stop_limit_s
         self._environment = {**os.environ, "SHOP_WORK_FOLDER": str(work_folder), **environment}
-        self._has_worker = has_worker
         self._processes: list[subprocess.Popen[str]] = []
         self._worker: subprocess.Popen[str] | None = None
 
@@ -95,9 +92,8 @@ class RunningShop:
         provider = self._run([sys.executable, str(HERE / "payment_provider.py"), "--port", "0"], subprocess.PIPE)
         assert provider.stdout is not None
         self._environment["PAYMENT_PROVIDER_URL"] = provider.stdout.readline().strip()
-        if self._has_worker:
-            with (self.work_folder / "worker.log").open("a") as log:
-                self._worker = self._run(_worker_command(), log.fileno())
+        with (self.work_folder / "worker.log").open("a") as log:
+            self._worker = self._run(_worker_command(), log.fileno())
         # The listening socket is opened here and inherited: nobody can take the port in between.
         with socket.create_server(("127.0.0.1", 0), backlog=128) as listener:
             self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"

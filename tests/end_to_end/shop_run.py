@@ -130,6 +130,16 @@ def send_by_hand(shop: RunningShop, report: Report) -> dict[str, Sent]:
     return answers
 
 
+def buy_by_hand(shop: RunningShop, report: Report, correlation_id: str) -> Sent:
+    """Log in, put something into the cart and check out, the last as the workflow *correlation_id*."""
+    visitor = Visitor(shop.url, report)
+    visitor.log_in_as("customer3")
+    visitor.ask(None, "POST", "/api/cart/lines/", {"product": 5, "quantity": 1})
+    paid = visitor.ask(correlation_id, "POST", "/api/checkout/", {"card_token": "tok_4242"})
+    visitor.leave()
+    return paid
+
+
 def wait_for_the_tasks(shop: RunningShop) -> None:
     """Return when every task has been taken and the mail server has refused it twice, as the worker's log says."""
     deadline = time.monotonic() + 60

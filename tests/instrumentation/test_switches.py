@@ -5,11 +5,13 @@ import subprocess
 import sys
 from typing import Any
 
+import celery.app.base
 import pytest
 
 from e2edebug.policy.config import SETTINGS
 from e2edebug_instrumentation.outgoing_http.clients import RequestsInstrumentor
 from e2edebug_instrumentation.registry import INSTRUMENTORS
+from e2edebug_instrumentation.tasks.celery_tasks import CeleryInstrumentor
 
 PROGRAM = """
 import concurrent.futures, threading, urllib.request
@@ -66,6 +68,19 @@ def test_each_is_active_with_its_library_left_out_by_its_name_and_undone() -> No
 
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines() == ["True", "[] True", "0", "[]"]
+
+
+def test_celery_that_somebody_else_traces_is_left_to_them() -> None:
+    from opentelemetry.instrumentation.celery import CeleryInstrumentor as Stock
+
+    before = celery.app.base.Celery.send_task
+    Stock().instrument()
+    CeleryInstrumentor().instrument()
+    during = celery.app.base.Celery.send_task
+    CeleryInstrumentor().uninstrument()
+    Stock().uninstrument()
+
+    assert during is before
 
 
 def test_without_its_instrumentor_a_library_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

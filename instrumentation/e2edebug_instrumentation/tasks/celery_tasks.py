@@ -88,7 +88,7 @@ class CeleryInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its package 
             unwrap(request, "on_timeout")
 
     def _when_imported(self, module: ModuleType) -> None:
-        if not self._is_active:
+        if not self._is_active or _is_traced_by_others():
             return
         try:
             self._started[module.__name__](module)
@@ -198,6 +198,12 @@ class CeleryInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its package 
             run.lose(description)
         except Exception as error:  # noqa: BLE001 - the worker goes on
             internal_error("tell of a task whose process was lost", error)
+
+
+def _is_traced_by_others() -> bool:
+    """Whether somebody has switched OpenTelemetry's own instrumentor on: each task would be two steps."""
+    stock = getattr(sys.modules.get("opentelemetry.instrumentation.celery"), "CeleryInstrumentor", None)
+    return stock is not None and bool(stock().is_instrumented_by_opentelemetry)
 
 
 def _apply_periodically(wrapped: Callable[..., Any], _scheduler: Any, args: Any, kwargs: Any) -> Any:
