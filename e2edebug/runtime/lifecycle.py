@@ -148,7 +148,10 @@ def instrument() -> list[str]:
 
 
 def flush(timeout_s: float = 10.0) -> bool:
-    """Write what was recorded before this call. Returns True once all of it is accounted for, False after *timeout_s*."""
+    """Write what was recorded before this call. Returns True once all of it is accounted for, False after *timeout_s*.
+
+    For rows that are on disk, because the store is away, it is False: they are safe, and not in the store.
+    """
     return True if _runtime is None else _runtime.pipeline.flush(timeout_s)
 
 

@@ -274,8 +274,11 @@ class Delivery:
     def _open_circuit(self) -> None:
         """Go over to spooling, where there is a spool."""
         if self._spool is not None:
+            is_news = self.state is not State.SPOOLING
             self.state = State.SPOOLING
             self._held.move_to_disk()
+            if is_news and self._spool.path is not None:
+                logger.info("rows wait on disk, in %s; `e2edebug spool status` shows them", self._spool.path)
 
     def _note_success(self) -> None:
         if self.is_store_away:

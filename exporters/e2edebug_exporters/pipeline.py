@@ -12,7 +12,6 @@ import time
 from _thread import start_new_thread
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 from opentelemetry import context as otel_context
@@ -41,14 +40,14 @@ from e2edebug_exporters.bounded_queue import (
 from e2edebug_exporters.configuration_poll import ConfigurationPoll
 from e2edebug_exporters.configured_mapper import mapper_of
 from e2edebug_exporters.delivery import INTERNAL_ERROR, Delivery
+from e2edebug_exporters.flush_requests import FlushRequest, FlushRequests
 from e2edebug_exporters.fork_gate import WAIT_S, ForkGate
 from e2edebug_exporters.ledger import Ledger
 from e2edebug_exporters.metric_preferences import point_count
-from e2edebug_exporters.row_assembly import assemble
+from e2edebug_exporters.rest_on_disk import put_rest_on_disk
 from e2edebug_exporters.row_mapper import RowMapper
 from e2edebug_exporters.self_metrics import SelfMetrics
 from e2edebug_exporters.span_metrics import SpanMetrics
-from e2edebug_exporters.spool.folder import SpoolUnusableError
 from e2edebug_exporters.spool.opening import spool_of
 from e2edebug_exporters.store_connection import StoreConnection
 from e2edebug_exporters.synchronous import SynchronousSink
@@ -66,20 +65,6 @@ _DISK_SHARE_OF_EXIT: Final = 0.4
 _LOADS_IN_A_ROW: Final = 64
 
 logger = logging.getLogger("e2edebug.pipeline")
-
-
-@dataclass(slots=True, eq=False)
-class _Flush:
-    """Someone waits until everything emitted before is accounted for."""
-
-    deadline: float
-    up_to: int | None = None
-    """Sequence of the last item that counts; None until the metrics of this moment have been collected."""
-    is_for_exit: bool = False
-    """The process ends: what is on disk is as good as stored."""
-    spool_mark: int | None = None
-    """Number of the last frame that counts; None until every item has left the queue."""
-    done: threading.Event = field(default_factory=threading.Event)
 
 
 class Pipeline:
@@ -138,7 +123,7 @@ class Pipeline:
         """The one that works. Not asked of the thread: up to Python 3.12, is_alive() takes a running thread for dead for
         good when a signal handler raises in it (bpo-45274)."""
         self._is_starting = False
-        self._flushes: list[_Flush] = []
+        self._flushes = FlushRequests()
         self._stop_deadline: float | None = None
         self._store_deadline: float | None = None
         """The part of the time until then in which rows may still go to the store."""
@@ -196,9 +181,9 @@ class Pipeline:
         Returns True once all of it is accounted for (stored, found in the store, or dropped and counted), False after
         *timeout_s* otherwise. Rows on disk are safe, and not in the store: for them it is False.
         """
-        return self._flush(_Flush(deadline=self._clock() + timeout_s), timeout_s)
+        return self._flush(FlushRequest(), timeout_s)
 
-    def _flush(self, flush: _Flush, timeout_s: float) -> bool:
+    def _flush(self, flush: FlushRequest, timeout_s: float) -> bool:
         if self._is_in_own_thread():
             return False
         if self._sink is not None:
@@ -208,7 +193,7 @@ class Pipeline:
         if self._is_closed:
             reading = self.ledger.read()
             return reading.queued + reading.spooled == 0
-        self._flushes.append(flush)
+        self._flushes.add(flush)
         try:
             self._ensure_thread()
             self._wake.set()
@@ -221,8 +206,7 @@ class Pipeline:
                     break
             return flush.done.is_set()
         finally:
-            with suppress(ValueError):  # a fork in a signal handler has begun a new list
-                self._flushes.remove(flush)
+            self._flushes.remove(flush)
 
     def flush_at_exit(self) -> bool:
         """Flush within the store's share of `exit_timeout_s`, which all callers of one exit share."""
@@ -230,7 +214,7 @@ class Pipeline:
         if self._exit_deadline is None:
             self._exit_deadline = now + self._config.exit_timeout_s
         timeout_s = max(0.0, self._exit_deadline - self._disk_share_s() - now)
-        return self._flush(_Flush(deadline=now + timeout_s, is_for_exit=True), timeout_s)
+        return self._flush(FlushRequest(is_for_exit=True), timeout_s)
 
     def _disk_share_s(self) -> float:
         """How much of an exit is kept for putting on disk what the store has not taken."""
@@ -423,7 +407,7 @@ class Pipeline:
         return max(0.0, pause)
 
     def _collect_due_metrics(self) -> None:
-        waiting = [flush for flush in self._flushes.copy() if flush.up_to is None]
+        waiting = self._flushes.without_metrics()
         now = self._clock()
         if waiting or now >= self._next_metrics_at or self._stop_deadline is not None:
             self._next_metrics_at = now + self._config.metric_interval_s
@@ -459,13 +443,13 @@ class Pipeline:
             if not may_go_on:
                 break
             self._is_server_in_use = self._store.is_server
-            self._answer_flushes()
-        self._answer_flushes()
+            self._flushes.answer(self._queue, self._delivery)
+        self._flushes.answer(self._queue, self._delivery)
 
     def _is_ending(self) -> bool:
         """Whether whoever waits for the rows is content to have them on disk."""
-        flushes = self._flushes.copy()
-        return all(flush.is_for_exit for flush in flushes) and (bool(flushes) or self._stop_deadline is not None)
+        is_awaited = bool(self._flushes) or self._stop_deadline is not None
+        return is_awaited and self._flushes.are_content_with_disk()
 
     def _take_in(self) -> None:
         for _ in range(_LOADS_IN_A_ROW):
@@ -481,15 +465,6 @@ class Pipeline:
     def _attempt_deadline(self) -> float:
         deadline = self._clock() + WRITE_TIMEOUT_S
         return deadline if self._store_deadline is None else min(deadline, self._store_deadline)
-
-    def _answer_flushes(self) -> None:
-        for flush in self._flushes.copy():
-            if flush.up_to is None or not self._queue.is_settled_up_to(flush.up_to):
-                continue
-            if flush.spool_mark is None:
-                flush.spool_mark = self._delivery.spool_mark()
-            if flush.is_for_exit or self._delivery.is_replayed_up_to(flush.spool_mark):
-                flush.done.set()
 
     def _is_time_over(self) -> bool:
         return self._store_deadline is not None and self._clock() >= self._store_deadline
@@ -520,7 +495,7 @@ class Pipeline:
         # Else the thread is inside a call to the store. Whether its batch still arrives cannot be told: it counts as lost.
         self.ledger.close(SHUTDOWN)
         process_lifecycle.forget(self)
-        self._answer_flushes()
+        self._flushes.answer(self._queue, self._delivery)
         with _suppressed():
             self._report_full_queue()
         return SHUTDOWN not in self.ledger.read().dropped
@@ -535,26 +510,19 @@ class Pipeline:
         return True
 
     def _put_rest_on_disk(self) -> None:
-        """What the store did not take in time is for the next process."""
-        spool = self._spool
+        spool, deadline = self._spool, self._stop_deadline
         assert spool is not None  # the caller looked
-        assert self._stop_deadline is not None  # a shutdown sets it
-        if self._delivery.is_holding:
-            self._delivery.give_up(SHUTDOWN)
-        mapper = None
-        while self._delivery.can_spool and self._clock() < self._stop_deadline:
-            items = self._queue.take(self._config.batch_max_items, _BATCH_BYTES)
-            if not items:
-                break
-            mapper = mapper or self._make_mapper()
-            batch = assemble(items, mapper, self.ledger)
-            try:
-                if len(batch):
-                    spool.append(batch)
-                self.ledger.spool(len(batch))
-            except SpoolUnusableError:
-                self.ledger.drop(len(batch), SHUTDOWN)
-        spool.close()
+        assert deadline is not None  # a shutdown sets it
+        put_rest_on_disk(
+            self._queue,
+            self._delivery,
+            spool,
+            self.ledger,
+            make_mapper=self._make_mapper,
+            batch_max_items=self._config.batch_max_items,
+            batch_max_bytes=_BATCH_BYTES,
+            is_time_over=lambda: self._clock() >= deadline,
+        )
 
     # Forks and exits, called by process_lifecycle.
 

@@ -168,6 +168,7 @@ def test_what_a_process_leaves_is_stored_by_the_next_one(store: Store, tmp_path:
     assert frame_files(spools) == []
 
 
+@pytest.mark.parametrize("dialect", ["sqlite"])
 @pytest.mark.fault(19)
 def test_a_process_that_is_killed_leaves_what_it_spooled(store: Store, tmp_path: Path) -> None:
     from .test_forks_and_exits import run
@@ -191,6 +192,7 @@ def test_a_process_that_is_killed_leaves_what_it_spooled(store: Store, tmp_path:
     assert steps(store) >= 701
 
 
+@pytest.mark.parametrize("dialect", ["sqlite"])
 def test_nobody_replays_into_another_service_s_or_database_s_store(tmp_path: Path, store: Store) -> None:
     spools = tmp_path / "spools"
     other_database = f"sqlite:///{tmp_path / 'nowhere' / 'other.sqlite3'}"
@@ -212,6 +214,7 @@ def test_nobody_replays_into_another_service_s_or_database_s_store(tmp_path: Pat
     assert steps(store) == 1
 
 
+@pytest.mark.parametrize("dialect", ["sqlite"])
 def test_live_rows_do_not_wait_for_the_replay(store: Store, tmp_path: Path) -> None:
     spools = tmp_path / "spools"
     with spooling_pipeline(store.url, spools, batch_max_items=10) as pipeline:
