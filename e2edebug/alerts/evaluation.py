@@ -33,7 +33,7 @@ from e2edebug.alerts.notification_plan import (
 from e2edebug.alerts.progress import Plan, Progress, plan_evaluation
 from e2edebug.alerts.recommendations.registry import advise, with_failing_examples
 from e2edebug.alerts.releases import note_releases
-from e2edebug.alerts.routes import CONFIG_TYPE, Route, routes_of
+from e2edebug.alerts.routes import CONFIG_TYPE, Route, Routes, routes_of
 from e2edebug.alerts.states import AlertState, Target, Transition, Window
 from e2edebug.alerts.threshold_book import ThresholdBook
 from e2edebug.alerts.windows import windows_at
@@ -117,7 +117,7 @@ def evaluate_store(
     found = evaluate(book, windows, memory.states, now, longest_credit_s=plan.step_s)
     work.finish(
         found.states, found.transitions, windows, now,
-        routes=stored_routes(engine, config) if routes is None else routes,
+        routes=stored_routes(engine, config).usable if routes is None else routes,
     )  # fmt: skip
     return Turn(now, work.transitions, work.messages, progress.evaluated_until if plan.is_catching_up else None)
 
@@ -341,8 +341,8 @@ def _as_measured(alert: StoredAlert, window: Window | None) -> StoredAlert:
     return replace(alert, value=window.value, correlation_id=(window.examples or (alert.correlation_id,))[0])
 
 
-def stored_routes(engine: Engine, config: Config) -> list[Route]:
-    """Return the routes of the store and of the settings. Raises RouteError for one that cannot be used."""
+def stored_routes(engine: Engine, config: Config) -> Routes:
+    """Return the routes of the store and of the settings."""
     with reading(engine) as connection:
         rows = [
             (row.name, row.enabled, row.config_data if isinstance(row.config_data, dict) else {})

@@ -11,13 +11,12 @@ from typing import Any, Final
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from e2edebug.alerts.states import Target
+from e2edebug.policy.configuration_types import GROUPINGS, WEEKDAYS
 from e2edebug_schema.tables import LAYERS
 from e2edebug_schema.thresholds import Level
 
 CONFIG_TYPE: Final = "notification_route"
 """Routes are rows of debugging_configuration with this config_type; the name of the row is the name of the route."""
-GROUPINGS: Final = ("all", "layer", "component", "alert")
-DAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 _DEFAULT_ROUTE: Final = "settings"
 _HOURS = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-([01]\d|2[0-3]):([0-5]\d)")
@@ -84,17 +83,27 @@ class Route:
         )
 
 
-def routes_of(rows: Iterable[tuple[str, bool, Mapping[str, Any]]], urls: Iterable[str] = ()) -> list[Route]:
-    """Return the routes of configuration rows (name, enabled, data) and of the settings' *urls*, one per address.
+@dataclass(frozen=True, slots=True)
+class Routes:
+    """The routes that can be used, and what is wrong with the others: one mistake must not silence everybody."""
 
-    Raises RouteError for the first one that cannot be used.
-    """
+    usable: tuple[Route, ...]
+    problems: tuple[str, ...] = ()
+
+
+def routes_of(rows: Iterable[tuple[str, bool, Mapping[str, Any]]], urls: Iterable[str] = ()) -> Routes:
+    """Return the routes of configuration rows (name, enabled, data) and of the settings' *urls*, one per address."""
     found: list[Route] = []
-    for name, is_enabled, data in rows:
-        if is_enabled:
+    problems: list[str] = []
+    given = [(name, data) for name, is_enabled, data in rows if is_enabled and any(data.values())]
+    if urls := list(urls):
+        given.append((_DEFAULT_ROUTE, {"urls": urls}))
+    for name, data in given:
+        try:
             found += read_route(name, data)
-    found += read_route(_DEFAULT_ROUTE, {"urls": list(urls)}) if (urls := list(urls)) else []
-    return found
+        except RouteError as error:
+            problems.append(str(error))
+    return Routes(tuple(found), tuple(problems))
 
 
 def read_route(name: str, data: Mapping[str, Any]) -> list[Route]:
@@ -115,7 +124,7 @@ def read_route(name: str, data: Mapping[str, Any]) -> list[Route]:
         "group_by": _one_of(name, data, "group_by", GROUPINGS, "all"),
         "group_interval_s": _seconds(name, data, "group_interval_s", 60.0),
         "repeat_s": _seconds(name, data, "repeat_s", 4 * 3600.0),
-        "quiet_hours": _quiet_hours(name, data.get("quiet_hours")),
+        "quiet_hours": _quiet_hours(name, data),
         "send_resolved": _boolean(name, data, "send_resolved", default=True),
         "quota_per_hour": int(_seconds(name, data, "quota_per_hour", 30)),
         "secret": str(data.get("secret") or ""),
@@ -140,7 +149,7 @@ def with_environment(text: str) -> str:
 
 _FIELDS: Final = (
     "url", "urls", "layers", "components", "metrics", "level", "group_by", "group_interval_s", "repeat_s",
-    "quiet_hours", "send_resolved", "quota_per_hour", "secret",
+    "quiet_hours", "quiet_zone", "quiet_days", "critical_passes", "send_resolved", "quota_per_hour", "secret",
 )  # fmt: skip
 
 
@@ -186,26 +195,23 @@ def _boolean(name: str, data: Mapping[str, Any], field: str, *, default: bool) -
     return value
 
 
-def _quiet_hours(name: str, data: Any) -> QuietHours | None:
-    if data is None:
+def _quiet_hours(name: str, data: Mapping[str, Any]) -> QuietHours | None:
+    hours = data.get("quiet_hours")
+    if hours is None:
         return None
-    form = "{hours: 22:00-07:00, zone: Europe/Berlin, days: [mon, ...], critical_passes: true}"
-    if isinstance(data, str):
-        data = {"hours": data}
-    match = _HOURS.fullmatch(str(data.get("hours", ""))) if isinstance(data, Mapping) else None
-    if match is None or set(data) - {"hours", "zone", "days", "critical_passes"}:
-        raise RouteError(f"route {name!r}: quiet_hours={data!r} is not of the form {form}")
+    match = _HOURS.fullmatch(str(hours))
+    if match is None:
+        raise RouteError(f"route {name!r}: quiet_hours={hours!r} is not of the form 22:00-07:00")
+    zone_name = data.get("quiet_zone") or "UTC"
     try:
-        zone = ZoneInfo(str(data.get("zone", "UTC")))
-    except (ZoneInfoNotFoundError, ValueError) as error:
-        raise RouteError(f"route {name!r}: quiet_hours has the zone {data.get('zone')!r}, which is unknown") from error
-    days = data.get("days") or DAYS
-    if not isinstance(days, list | tuple) or any(day not in DAYS for day in days):
-        raise RouteError(f"route {name!r}: quiet_hours has the days {days!r}, which are not of {', '.join(DAYS)}")
+        zone = ZoneInfo(str(zone_name))
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise RouteError(f"route {name!r}: quiet_zone={zone_name!r} is not a time zone that is known here") from error
+    days = _among(name, data, "quiet_days", WEEKDAYS) or WEEKDAYS
     return QuietHours(
         begin=time(int(match[1]), int(match[2])),
         end=time(int(match[3]), int(match[4])),
         zone=zone,
-        days=frozenset(DAYS.index(day) for day in days),
+        days=frozenset(WEEKDAYS.index(day) for day in days),
         critical_passes=_boolean(name, data, "critical_passes", default=True),
     )

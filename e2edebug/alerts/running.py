@@ -15,7 +15,6 @@ from e2edebug.alerts.channels.addresses import AddressPolicy
 from e2edebug.alerts.channels.opening import open_channel
 from e2edebug.alerts.delivery import DeliveryReport, deliver_waiting
 from e2edebug.alerts.evaluation import Turn, evaluate_store, stored_routes
-from e2edebug.alerts.routes import RouteError
 from e2edebug.policy.config import Config
 from e2edebug_schema.lease import HeldLease, acquire_lease, holder_name
 
@@ -36,6 +35,8 @@ class TurnReport:
     turn: Turn | None
     """None: another process evaluates."""
     delivery: DeliveryReport
+    problems: tuple[str, ...] = ()
+    """What is wrong with routes that were left out."""
 
 
 class EvaluationRunner:
@@ -50,11 +51,17 @@ class EvaluationRunner:
         self._clock = clock
         self._holder = holder_name()
         self._lease: HeldLease | None = None
+        self._known_problems: tuple[str, ...] = ()
         self._policy = AddressPolicy(config.notify_allowed_networks)
 
     def run_once(self) -> TurnReport:
-        """Evaluate if it is our turn, and deliver what waits. Raises RouteError and what the driver raises."""
-        routes = stored_routes(self._engine, self._config)
+        """Evaluate if it is our turn, and deliver what waits. Raises what the driver raises."""
+        stored = stored_routes(self._engine, self._config)
+        routes = stored.usable
+        for problem in stored.problems:
+            if problem not in self._known_problems:
+                logger.warning("%s; it is left out", problem)
+        self._known_problems = stored.problems
         turn = None
         if self._holds_lease():
             try:
@@ -75,7 +82,7 @@ class EvaluationRunner:
             now=self._clock(),
             deliverer=self._holder,
         )
-        return TurnReport(turn, delivery)
+        return TurnReport(turn, delivery, stored.problems)
 
     def run_until(
         self,
@@ -89,7 +96,7 @@ class EvaluationRunner:
             try:
                 if is_ready():
                     report(self.run_once())
-            except (SQLAlchemyError, RouteError) as error:
+            except SQLAlchemyError as error:
                 reason = getattr(error, "orig", None) or error
                 logger.warning("thresholds could not be evaluated: %s", f"{type(error).__name__}: {reason}"[:300])
             stop.wait(self._every_s)

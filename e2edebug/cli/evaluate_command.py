@@ -8,7 +8,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from e2edebug.alerts.quantities import amount, metric_in_words
-from e2edebug.alerts.routes import RouteError
 from e2edebug.alerts.running import EvaluationRunner, TurnReport
 from e2edebug.alerts.states import Transition
 from e2edebug.cli.database_option import add_database_option
@@ -59,8 +58,6 @@ def run(arguments: argparse.Namespace) -> ExitCode:
             else:
                 with _stopped_by_signals() as stop:
                     runner.run_until(stop, report)
-        except RouteError as error:
-            raise UsageError(str(error)) from error
         finally:
             runner.release()
     return ExitCode.OK
@@ -110,6 +107,8 @@ def _lines(done: TurnReport, *, is_loop: bool) -> list[Line]:
         lines = [transition_line(one) for one in done.turn.transitions]
         if not lines and not is_loop:
             lines = [[Piece("nothing has changed")]]
+    if not is_loop:
+        lines += [[Piece(f"left out: {inert(problem)}", "failed")] for problem in done.problems]
     delivery = done.delivery
     if delivery.sent or delivery.postponed or delivery.failed:
         parts = (

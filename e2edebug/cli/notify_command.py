@@ -11,7 +11,7 @@ from e2edebug.alerts.channels.channel import DeliveryError, OutgoingMessage
 from e2edebug.alerts.channels.opening import open_channel
 from e2edebug.alerts.evaluation import stored_routes
 from e2edebug.alerts.message import write_test
-from e2edebug.alerts.routes import Route, RouteError
+from e2edebug.alerts.routes import Route
 from e2edebug.cli.database_option import add_database_option
 from e2edebug.cli.exit_codes import CommandError, ExitCode, UsageError
 from e2edebug.cli.quantities import DURATION_FORM, local_time, read_duration_ms
@@ -52,15 +52,17 @@ def run_test(arguments: argparse.Namespace) -> ExitCode:
     """Send test messages, and say of each route whether it took its own."""
     config = settings_of(arguments.database, of_project=True)
     with store_to_read(config) as store:
-        routes = _routes(store.engine, config)
+        found = stored_routes(store.engine, config)
+    routes = found.usable
     chosen = [one for one in routes if arguments.route in (None, one.name)]
-    if not chosen:
+    if not chosen and not (found.problems and arguments.route is None):
         names = ", ".join(one.name for one in routes)
         raise CommandError(
             f"there is no route {arguments.route!r}; there is {names}" if routes else
             "there is no route: set E2EDEBUG_NOTIFY_URLS, or store one (docs/alerts.md)"
         )  # fmt: skip
-    terminal, policy, failed = Terminal(), AddressPolicy(config.notify_allowed_networks), 0
+    terminal, policy, failed = Terminal(), AddressPolicy(config.notify_allowed_networks), len(found.problems)
+    terminal.show([Piece(f"left out: {inert(problem)}", "failed")] for problem in found.problems)
     for route in chosen:
         written = write_test(route.name, now=datetime.now(UTC))
         message = OutgoingMessage(
@@ -82,10 +84,11 @@ def run_routes(arguments: argparse.Namespace) -> ExitCode:
     """List the routes, without the secrets in their addresses."""
     config = settings_of(arguments.database, of_project=True)
     with store_to_read(config) as store:
-        routes = _routes(store.engine, config)
+        found = stored_routes(store.engine, config)
     terminal = Terminal()
-    terminal.show(_route_line(one) for one in routes)
-    if not routes:
+    terminal.show(_route_line(one) for one in found.usable)
+    terminal.show([Piece(f"left out: {inert(problem)}", "failed")] for problem in found.problems)
+    if not found.usable:
         terminal.say("nobody is told: set E2EDEBUG_NOTIFY_URLS, or store a route (docs/alerts.md)")
     return ExitCode.OK
 
@@ -155,13 +158,6 @@ def run_maintenance(arguments: argparse.Namespace) -> ExitCode:
         + f" until {local_time(ends_at)}"
     )
     return ExitCode.OK
-
-
-def _routes(engine: Any, config: Any) -> list[Route]:
-    try:
-        return stored_routes(engine, config)
-    except RouteError as error:
-        raise UsageError(str(error)) from error
 
 
 def _route_line(one: Route) -> Line:

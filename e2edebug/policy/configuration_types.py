@@ -4,12 +4,13 @@ The one home of these rules: the admin, the REST API and the running processes r
 absent is inherited from the environment; one that is set wins.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Any, Final
 
-from e2edebug.policy.config_values import NAMES, WORKFLOW_RULES, Kind, ValueFormError, integer
+from e2edebug.policy.config_values import BOOLEAN, NAMES, WORKFLOW_RULES, Kind, ValueFormError, integer
 
 SEVERITIES: Final = ("debug", "info", "warning", "error", "critical")
 
@@ -66,12 +67,65 @@ def _severity(value: object) -> str:
     return str(value)
 
 
+def _among(*accepted: str) -> Any:
+    form = f"one of {', '.join(accepted)}"
+
+    def one_of(value: object) -> str:
+        if value not in accepted:
+            raise ValueFormError(form)
+        return str(value)
+
+    return one_of
+
+
+def _some_of(*accepted: str) -> Any:
+    form = f"a list of {', '.join(accepted)}"
+
+    def some_of(value: object) -> tuple[str, ...]:
+        if not isinstance(value, list | tuple) or any(one not in accepted for one in value):
+            raise ValueFormError(form)
+        return tuple(value)
+
+    return some_of
+
+
+def _matching(pattern: str, form: str) -> Any:
+    compiled = re.compile(pattern)
+
+    def matching(value: object) -> str:
+        if not isinstance(value, str) or compiled.fullmatch(value) is None:
+            raise ValueFormError(form)
+        return value
+
+    return matching
+
+
+LAYERS: Final = ("frontend", "api", "database", "cache", "external", "system")
+ALERT_LEVELS: Final = ("warning", "critical")
+GROUPINGS: Final = ("all", "layer", "component", "alert")
+WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+PATTERNS_OF_KINDS: Final = {
+    "hours of a day": "([01][0-9]|2[0-3]):[0-5][0-9]-([01][0-9]|2[0-3]):[0-5][0-9]",
+    "time zone": "[A-Za-z][A-Za-z0-9_+/-]{0,63}",
+    "secret": "[!-~]{1,200}",
+}
+"""Kind -> what its text looks like."""
+
+_LEVEL: Final = Kind("level", _among(*ALERT_LEVELS))
+_GROUPING: Final = Kind("grouping", _among(*GROUPINGS))
+_SOME_LAYERS: Final = Kind("layers", _some_of(*LAYERS))
+_SOME_DAYS: Final = Kind("weekdays", _some_of(*WEEKDAYS))
+_HOURS: Final = Kind("hours of a day", _matching(PATTERNS_OF_KINDS["hours of a day"], "hours such as 22:00-07:00"))
+_ZONE: Final = Kind("time zone", _matching(PATTERNS_OF_KINDS["time zone"], "a time zone such as Europe/Berlin"))
+_SECRET: Final = Kind("secret", _matching(PATTERNS_OF_KINDS["secret"], "1 to 200 printable characters without blanks"))
 _RATIO: Final = Kind("number from 0 to 1", _ratio)
 _MILLISECONDS: Final = Kind("number", _positive_number, "milliseconds")
 _GIGABYTES: Final = Kind("number", _positive_number, "gigabytes")
 _SEVERITY: Final = Kind("severity", _severity)
 _DAYS: Final = integer("days", at_least=1)
 _SECONDS: Final = integer("seconds", at_least=1)
+_PAUSE: Final = integer("seconds", at_least=0)
+_MESSAGES: Final = integer("messages", at_least=1)
 _ROWS: Final = integer("rows", at_least=1)
 
 CONFIGURATION_TYPES: Final[dict[str, ConfigurationType]] = {
@@ -137,6 +191,29 @@ CONFIGURATION_TYPES: Final[dict[str, ConfigurationType]] = {
             "What is never stored, in addition to the built-in names and those of the environment.",
             "Only the built-in names and those of the environment are hidden.",
             (ConfigurationField("keys", NAMES, "Names whose values are hidden.", ["loyalty_number"]),),
+        ),
+        ConfigurationType(
+            "notification_route",
+            "Notification Route",
+            "Who is told of which alerts. Without an address it is no route.",
+            "Nobody is told by this route.",
+            (
+                ConfigurationField("urls", NAMES, "Addresses; ${NAME} is read from the environment.", ["${SLACK_URL}"]),
+                ConfigurationField("layers", _SOME_LAYERS, "Only alerts of these layers.", ["api", "database"]),
+                ConfigurationField("components", NAMES, "Only components that match these patterns.", ["Checkout*"]),
+                ConfigurationField("metrics", NAMES, "Only alerts of these metrics.", ["response_time"]),
+                ConfigurationField("level", _LEVEL, "The lowest level that is told.", "critical"),
+                ConfigurationField("group_by", _GROUPING, "What becomes one message.", "layer"),
+                ConfigurationField("group_interval_s", _SECONDS, "After a message the next one waits so long.", 60),
+                ConfigurationField("repeat_s", _PAUSE, "A reminder while nobody acknowledges; 0: none.", 14_400),
+                ConfigurationField("quiet_hours", _HOURS, "When it waits.", "22:00-07:00"),
+                ConfigurationField("quiet_zone", _ZONE, "Whose hours these are; UTC unless said.", "Europe/Berlin"),
+                ConfigurationField("quiet_days", _SOME_DAYS, "On which days; every day unless said.", ["sat", "sun"]),
+                ConfigurationField("critical_passes", BOOLEAN, "Critical alerts do not wait.", True),
+                ConfigurationField("send_resolved", BOOLEAN, "Recoveries are told, too.", True),
+                ConfigurationField("quota_per_hour", _MESSAGES, "No more messages than so many in an hour.", 30),
+                ConfigurationField("secret", _SECRET, "What a webhook is signed with.", "${WEBHOOK_SECRET}"),
+            ),
         ),
         ConfigurationType(
             "retention",

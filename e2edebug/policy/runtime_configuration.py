@@ -103,8 +103,8 @@ def _with(result: RuntimeConfiguration, row: ConfigurationRow, data: dict[str, A
             )
             days = data.get("retention_days")
             return changed if days is None else _setting(changed, "retention", {"error_days": days})
-        case _ if not row.enabled:
-            return result
+        case _ if not row.enabled or row.config_type == "notification_route":
+            return result  # routes stand beside each other: the evaluator reads them itself
         case "workflow_rules":
             return replace(result, workflow_rules=result.workflow_rules + data.get("rules", ()))
         case "redaction":

@@ -112,7 +112,7 @@ def test_what_came_and_went_while_it_was_snoozed_is_never_told() -> None:
 
 def test_quiet_hours_wait_until_the_morning_and_critical_passes() -> None:
     night = NOON.replace(hour=23)
-    office = Office(route(quiet_hours={"hours": "22:00-07:00", "zone": "UTC"}))
+    office = Office(route(quiet_hours="22:00-07:00"))
 
     assert office.hears(firing(), at=night) == []
     assert office.hears(firing(level="critical", alert_id=2), at=night) == ["firing"]
@@ -120,7 +120,7 @@ def test_quiet_hours_wait_until_the_morning_and_critical_passes() -> None:
 
 
 def test_quiet_hours_are_those_of_their_zone_and_days() -> None:
-    weekend = route(quiet_hours={"hours": "00:00-23:59", "zone": "Asia/Tokyo", "days": ["sat", "sun"]}).quiet_hours
+    weekend = route(quiet_hours="00:00-23:59", quiet_zone="Asia/Tokyo", quiet_days=["sat", "sun"]).quiet_hours
     assert weekend is not None
 
     friday_afternoon = datetime(2026, 3, 6, 16, tzinfo=UTC)  # Saturday, 01:00 in Tokyo
@@ -197,7 +197,14 @@ def test_each_address_of_a_route_is_told_for_itself() -> None:
 
 
 def test_a_stored_route_that_is_off_is_none() -> None:
-    assert routes_of([("ops", False, {"url": "json://a"})]) == []
+    assert routes_of([("ops", False, {"url": "json://a"}), ("made by setup", True, {"urls": None})]).usable == ()
+
+
+def test_a_wrong_route_does_not_silence_the_others() -> None:
+    found = routes_of([("wrong", True, {"url": "json://a", "level": "high"})], ["json://b"])
+
+    assert [one.name for one in found.usable] == ["settings"]
+    assert found.problems == ("route 'wrong': level='high' is not one of warning, critical",)
 
 
 @pytest.mark.parametrize(
@@ -207,10 +214,10 @@ def test_a_stored_route_that_is_off_is_none() -> None:
         ({"url": "json://a", "levels": "x"}, "did you mean level?"),
         ({"url": "json://a", "level": "high"}, "level='high' is not one of warning, critical"),
         ({"url": "json://a", "layers": ["apy"]}, "'apy', which is not one of frontend, api"),
-        ({"url": "json://a", "quiet_hours": "22-7"}, "is not of the form {hours: 22:00-07:00"),
+        ({"url": "json://a", "quiet_hours": "22-7"}, "is not of the form 22:00-07:00"),
         (
-            {"url": "json://a", "quiet_hours": {"hours": "22:00-07:00", "zone": "Mars"}},
-            "the zone 'Mars', which is unknown",
+            {"url": "json://a", "quiet_hours": "22:00-07:00", "quiet_zone": "Mars"},
+            "quiet_zone='Mars' is not a time zone",
         ),
         ({"url": "json://a", "repeat_s": -1}, "repeat_s=-1 is not a number from 0"),
     ],

@@ -18,7 +18,15 @@ from e2edebug.django.api.fields import (
 )
 from e2edebug.django.api.serializers import StrictSerializer
 from e2edebug.policy.config_values import Kind
-from e2edebug.policy.configuration_types import CONFIGURATION_TYPES, ConfigurationDataError, validate_configuration
+from e2edebug.policy.configuration_types import (
+    ALERT_LEVELS,
+    CONFIGURATION_TYPES,
+    GROUPINGS,
+    PATTERNS_OF_KINDS,
+    WEEKDAYS,
+    ConfigurationDataError,
+    validate_configuration,
+)
 from e2edebug_schema.tables import LAYERS, SEVERITIES
 from e2edebug_schema.thresholds import AGGREGATIONS
 
@@ -37,6 +45,16 @@ def _schema_of(kind: Kind) -> dict[str, Any]:
     """Describe a field to OpenAPI, as exactly as its kind can be told; null inherits from the environment."""
     if kind.name == "severity":
         return {"enum": [*SEVERITIES, None]}
+    choices = {"level": ALERT_LEVELS, "grouping": GROUPINGS}.get(kind.name)
+    if choices is not None:
+        return {"enum": [*choices, None]}
+    members = {"layers": LAYERS, "weekdays": WEEKDAYS}.get(kind.name)
+    if members is not None:
+        return {"type": ["array", "null"], "items": {"enum": [*members]}}
+    if kind.name in PATTERNS_OF_KINDS:
+        return {"type": ["string", "null"], "pattern": f"^{PATTERNS_OF_KINDS[kind.name]}$"}
+    if kind.name == "boolean":
+        return {"type": ["boolean", "null"]}
     if kind.name == "integer":
         return {"type": ["integer", "null"], "minimum": 1}
     if kind.name == "number from 0 to 1":
