@@ -5,14 +5,15 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Iterator
 from datetime import datetime, timedelta
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
 import pytest
 import sqlalchemy as sa
 from alerts.stored_metrics import minutes
+from support.mailbox import Mailbox, open_mailbox
 
 from e2edebug.alerts.channels.channel import DeliveryError, OutgoingMessage, PermanentDeliveryError
 from e2edebug.alerts.delivery import DeliveryReport, deliver_waiting
@@ -124,44 +125,10 @@ def test_a_second_claim_that_ran_out_is_not_sent_again(waiting: sa.Engine, noon:
     assert stored(waiting).status == "unconfirmed"
 
 
-class Mailbox(HTTPServer):
-    """Takes messages by HTTP; `holds` keeps the sender waiting after it was told."""
-
-    def __init__(self) -> None:
-        self.got: list[bytes] = []
-        self.arrived = threading.Event()
-        self.holds: threading.Event | None = None
-        super().__init__(("127.0.0.1", 0), _Handler)
-
-
-class _Handler(BaseHTTPRequestHandler):
-    server: Mailbox
-
-    def do_POST(self) -> None:
-        self.server.got.append(self.rfile.read(int(self.headers["Content-Length"])))
-        self.server.arrived.set()
-        if self.server.holds is not None:
-            self.server.holds.wait(30)
-        try:
-            self.send_response(200)
-            self.end_headers()
-        except OSError:  # the sender was killed
-            pass
-
-    def log_message(self, *_: Any) -> None:
-        pass
-
-
 @pytest.fixture
-def mailbox() -> Any:
-    server = Mailbox()
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    yield server
-    if server.holds is not None:
-        server.holds.set()
-    server.shutdown()
-    server.server_close()
+def mailbox() -> Iterator[Mailbox]:
+    with open_mailbox() as opened:
+        yield opened
 
 
 EVALUATE = """
@@ -179,7 +146,7 @@ sys.exit(main(["evaluate", "--once"]))
 def evaluator(store_url: str, mailbox: Mailbox, mode: str, tmp_path: Path) -> "subprocess.Popen[bytes]":
     environ = os.environ | {
         "E2EDEBUG_DATABASE_URL": store_url,
-        "E2EDEBUG_NOTIFY_URLS": f"webhook+http://127.0.0.1:{mailbox.server_port}/in",
+        "E2EDEBUG_NOTIFY_URLS": mailbox.url,
         "E2EDEBUG_NOTIFY_ALLOWED_NETWORKS": "127.0.0.0/8",
     }
     return subprocess.Popen([sys.executable, "-c", EVALUATE, mode], env=environ, cwd=tmp_path)
@@ -191,13 +158,13 @@ def test_killed_between_storing_and_sending_the_message_goes_out_once_after_the_
     minutes(engine, datetime.now().astimezone(), "Checkout", 900.0)
     killed = evaluator(store_url, mailbox, "before sending", tmp_path)
     assert killed.wait(60) == -signal.SIGKILL
-    assert mailbox.got == []
+    assert mailbox.bodies == []
 
     for _ in range(2):
         assert evaluator(store_url, mailbox, "to the end", tmp_path).wait(60) == 0
 
-    assert len(mailbox.got) == 1
-    assert b'"possible_repeat": false' in mailbox.got[0]
+    assert len(mailbox.bodies) == 1
+    assert b'"possible_repeat": false' in mailbox.bodies[0]
 
 
 def test_killed_between_sending_and_noting_it_goes_out_once_more_at_most_and_says_so(
@@ -217,6 +184,6 @@ def test_killed_between_sending_and_noting_it_goes_out_once_more_at_most_and_say
     for _ in range(2):
         assert evaluator(store_url, mailbox, "to the end", tmp_path).wait(60) == 0
 
-    assert len(mailbox.got) == 2
-    assert b'"possible_repeat": true' in mailbox.got[1]
+    assert len(mailbox.bodies) == 2
+    assert b'"possible_repeat": true' in mailbox.bodies[1]
     assert stored(engine).is_possible_repeat
