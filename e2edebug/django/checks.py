@@ -137,7 +137,9 @@ def check_schema(databases: Sequence[str] | None = None, **_: Any) -> Messages:
     if foreign is not None:
         return [
             checks.Error(
-                f"{foreign[0].upper()}{foreign[1:]}.", hint="See docs/django.md, section 5.", id="e2edebug.E003"
+                f"{foreign[0].upper()}{foreign[1:]}.",
+                hint="See docs/django.md, 'Tables of an older system'.",
+                id="e2edebug.E003",
             )
         ]
     status, described_as = store_status()

@@ -13,6 +13,8 @@ from e2edebug_schema.partitions import list_partitions
 from e2edebug_schema.schema_state import SchemaState
 from e2edebug_schema.tables import trace_step
 
+OFF = {"E2EDEBUG_ENABLED": "0"}
+
 
 def tables_of(url: str) -> set[str]:
     engine = create_store_engine(url)
@@ -76,7 +78,8 @@ def test_migrate_after_first_use_and_after_the_command_line_changes_nothing(
 ) -> None:
     migrate(database_engine)
 
-    make_project(database=database).manage("migrate", "--verbosity", "0")
+    project = make_project(database=database)
+    project.manage("migrate", "--verbosity", "0", environ=OFF)
 
     assert check(database_engine) is SchemaState.CURRENT
 
@@ -86,12 +89,12 @@ def test_going_back_to_zero_loses_nothing_and_going_forth_again_works(
     make_project: Callable[..., Project], database: str, database_engine: sa.Engine
 ) -> None:
     project = make_project(database=database)
-    project.manage("migrate", "--verbosity", "0")
+    project.manage("migrate", "--verbosity", "0", environ=OFF)
 
-    project.manage("migrate", "debugging", "zero", "--verbosity", "0")
+    project.manage("migrate", "debugging", "zero", "--verbosity", "0", environ=OFF)
     assert check(database_engine) is SchemaState.CURRENT
 
-    project.manage("migrate", "--verbosity", "0")
+    project.manage("migrate", "--verbosity", "0", environ=OFF)
     assert check(database_engine) is SchemaState.CURRENT
 
 
