@@ -82,6 +82,7 @@ def demonstrate(*, database_url: str | None, folder: Path, seconds: float, keep_
             # A request asked whether the shop is up. When not even that is stored, shoppers are a waste of time.
             _wait_for_the_telemetry(engine, 1, started, shop, FIRST_ARRIVAL_LIMIT_S)
             print(f"  it answers at {shop.url}/api/products/")
+            print(f"  its admin is {shop.url}/admin/debugging/ (log in as staff, password: {traffic.PASSWORD})")
             since = datetime.now(UTC)  # that request came from no shopper: the findings are about later ones
             answered = _send_shoppers(shop, seconds)
             _let_the_tasks_run(shop)

@@ -14,6 +14,7 @@ from catalogue.models import Category, Product, Review
 from orders.models import Order, OrderLine
 
 PASSWORD = "correct horse"
+STAFF = "staff"
 FIRST_DAY = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 ROWS_PER_INSERT = 1000
 
@@ -81,6 +82,12 @@ def make_sample_data(
         say(f"{orders:,} orders")
         _make_orders(dice, orders)
     return True
+
+
+def make_staff() -> None:
+    """Make the one who may look into the admin, unless they are there."""
+    if not User.objects.filter(username=STAFF).exists():
+        User.objects.create_superuser(STAFF, password=PASSWORD)
 
 
 def _make_customers(dice: random.Random, how_many: int) -> None:

@@ -22,9 +22,12 @@ USE_TZ = True
 TIME_ZONE = "UTC"
 
 INSTALLED_APPS = [
+    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
+    "django.contrib.messages",
     "django.contrib.sessions",
+    "django.contrib.staticfiles",
     "rest_framework",
     "e2edebug.django",  # models, migrations, REST API, commands and checks over what is recorded
     "accounts",
@@ -40,7 +43,22 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
 ]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+STATIC_URL = "/static/"
 DATABASES = {"default": database_from_url(os.environ.get("DATABASE_URL"), folder=WORK_FOLDER)}
 CACHES = {
     "default": {
@@ -87,6 +105,7 @@ LOGGING = {
 
 # Which requests belong to which workflow; "checkout" names itself, with a decorator in orders/checkout.py.
 E2EDEBUG = {
+    "EXCLUDED_URLS": "/admin/,/static/",  # whoever looks at what happened is not what happened
     # The payment provider is another company: it learns nothing of our workflows.
     "PROPAGATE_TO": "*.shop.internal",
     "WORKFLOW_RULES": "POST /api/checkout/=checkout; POST /api/accounts/login/=login; POST /api/accounts/token/=login; "

@@ -6,7 +6,7 @@ from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import connection
 
-from catalogue.sample_data import make_sample_data
+from catalogue.sample_data import make_sample_data, make_staff
 from shop.create_database import DatabaseUnusableError, create_database_if_missing
 
 
@@ -28,6 +28,7 @@ class Command(BaseCommand):
         filled = make_sample_data(products=options["products"], reviews=options["reviews"], say=self._say)
         if not filled:
             self._say("the shop is full already")
+        make_staff()
         # Without statistics the optimiser guesses, and the healthy shop has slow queries of its own.
         with connection.cursor() as cursor:
             if connection.vendor == "mysql":
