@@ -85,6 +85,41 @@ def test_a_network_that_swallows_everything_costs_the_host_nothing(victim_url: s
             assert sum(pipeline.stats()["dropped"].values()) == 0
 
 
+@pytest.mark.long
+@pytest.mark.fault(7)
+def test_ten_kills_of_the_database_at_random_moments_lose_and_double_nothing(
+    victim: MariaDBServer, victim_url: str, victim_engine: sa.Engine
+) -> None:
+    stop = threading.Event()
+    emitted: list[int] = []
+    with pipeline_on(victim_url, batch_max_items=100, **FAST) as pipeline:
+
+        def emit() -> None:
+            while not stop.wait(0.002):
+                emitted.append(len(emitted) + 1)
+                pipeline.put_span(make_span(span_id=emitted[-1], trace_id=1 + emitted[-1] % 7))
+
+        host = threading.Thread(target=emit)
+        host.start()
+        for moment in range(10):
+            time.sleep(0.1 + 0.037 * moment)
+            victim.kill()
+            victim.start()
+            assert pipeline.flush(90)
+            assert_balanced(pipeline)
+        stop.set()
+        host.join()
+        assert pipeline.flush(90)
+
+        victim_engine.dispose()
+        assert count(victim_engine, "debugging_trace_step") == len(emitted)
+        with victim_engine.connect() as connection:
+            counted = connection.execute(sa.text("SELECT SUM(step_count) FROM debugging_workflow_session")).scalar_one()
+        assert counted == len(emitted)
+        assert sum(pipeline.stats()["dropped"].values()) == 0
+        assert_balanced(pipeline)
+
+
 @pytest.mark.fault(8)
 def test_a_connection_that_was_idle_for_too_long_is_replaced(
     victim: MariaDBServer, victim_url: str, victim_engine: sa.Engine
