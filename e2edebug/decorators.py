@@ -26,6 +26,7 @@ from e2edebug.workflow_tracer import (
     start_step,
     start_workflow,
 )
+from e2edebug_instrumentation.context_end import detach
 from e2edebug_instrumentation.span_failure import record_failure
 
 F = TypeVar("F", bound=Any)
@@ -292,7 +293,7 @@ def _wrapped_function(function: Callable[..., Any], begin: Callable[[], _Run]) -
             _finish(run, None)
             return result
         finally:
-            context.detach(token)
+            detach(token)
 
     return traced
 
@@ -313,7 +314,7 @@ def _wrapped_coroutine(
             _finish(run, None)
             return result
         finally:
-            context.detach(token)
+            detach(token)
 
     return traced
 
@@ -337,7 +338,7 @@ def _wrapped_generator(
                 _finish(run, error)
                 raise
             finally:
-                context.detach(token)
+                detach(token)
             try:
                 resume = functools.partial(inner.send, (yield item))
             except GeneratorExit:
@@ -349,7 +350,7 @@ def _wrapped_generator(
                     _finish(run, error)
                     raise
                 finally:
-                    context.detach(token)
+                    detach(token)
                 _finish(run, None)
                 raise
             except BaseException as thrown:  # noqa: BLE001 - generator.throw(): handed to the function unchanged
@@ -377,7 +378,7 @@ def _wrapped_async_generator(
                 _finish(run, error)
                 raise
             finally:
-                context.detach(token)
+                detach(token)
             try:
                 resume = functools.partial(inner.asend, (yield item))
             except GeneratorExit:
@@ -388,7 +389,7 @@ def _wrapped_async_generator(
                     _finish(run, error)
                     raise
                 finally:
-                    context.detach(token)
+                    detach(token)
                 _finish(run, None)
                 raise
             except BaseException as thrown:  # noqa: BLE001 - athrow(): handed to the function unchanged

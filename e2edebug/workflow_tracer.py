@@ -16,6 +16,7 @@ from e2edebug.policy import attributes
 from e2edebug.policy import correlation_id as correlation_ids
 from e2edebug.policy.plain_values import plain
 from e2edebug.policy.user_identity import identity_of
+from e2edebug_instrumentation.context_end import detach
 from e2edebug_instrumentation.span_failure import record_failure
 
 LAYERS: Final = ("frontend", "api", "database", "cache", "external", "system")
@@ -114,7 +115,7 @@ class Handle:
             and innermost._token is not None
             and context.get_current() is innermost.context
         ):
-            context.detach(innermost._token)
+            detach(innermost._token)
             innermost = context.get_value(_HANDLE_KEY)
 
 

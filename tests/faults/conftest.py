@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 from support.mariadb import MariaDBServer
+from support.small_disk import migrate_store
 
 from e2edebug_schema.engine import create_store_engine
-from e2edebug_schema.migrate import migrate
 
 
 @pytest.fixture(scope="session")
@@ -38,12 +38,6 @@ def victim_engine(victim_url: str) -> Iterator[sa.Engine]:
     engine.dispose()
 
 
-def migrate_store(url: str) -> None:
-    engine = create_store_engine(url)
-    migrate(engine)
-    engine.dispose()
-
-
 @pytest.fixture
 def small_disk() -> Iterator[Callable[[int], Path]]:
     """Makes a file system of so many megabytes, unmounted at the end of the test."""
@@ -61,12 +55,3 @@ def small_disk() -> Iterator[Callable[[int], Path]]:
     for folder in mounted:
         subprocess.run(["umount", "--lazy", str(folder)], check=True)
         folder.rmdir()
-
-
-def fill(folder: Path, *, leave_bytes: int) -> Path:
-    """Fill the file system of *folder* but for *leave_bytes*; return the file to delete."""
-    ballast = folder / "ballast"
-    free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
-    with ballast.open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, free - leave_bytes)
-    return ballast

@@ -8,8 +8,8 @@ import pytest
 import sqlalchemy as sa
 from exporters.writing.pipelines import assert_balanced, pipeline_on
 from exporters.writing.rows_by_hand import count
-from faults.conftest import fill, migrate_store
 from support.mariadb import MariaDBServer
+from support.small_disk import fill, migrate_store
 from support.spans import make_span
 
 from e2edebug_schema.engine import create_store_engine

@@ -9,9 +9,9 @@ from contextlib import contextmanager
 import pytest
 from exporters.writing.pipelines import assert_balanced, pipeline_on
 from exporters.writing.rows_by_hand import step
-from faults.conftest import migrate_store
 from support.galera import GaleraCluster, wait_for_size, wait_until_synced
 from support.mariadb import MariaDBServer
+from support.small_disk import migrate_store
 from support.spans import make_span
 
 from e2edebug_exporters.batch_writer import BatchWriter, StoreUnavailable

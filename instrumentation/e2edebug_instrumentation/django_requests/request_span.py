@@ -21,6 +21,7 @@ from e2edebug.policy import attributes as names
 from e2edebug.policy import correlation_id
 from e2edebug.policy.route_text import readable_route
 from e2edebug.policy.self_report import internal_error
+from e2edebug_instrumentation.context_end import detach
 from e2edebug_instrumentation.correlation.propagator import BAGGAGE_KEY
 from e2edebug_instrumentation.correlation.response_header import set_correlation_id_header
 from e2edebug_instrumentation.django_requests.exception_event import failed_with, record_exception
@@ -120,7 +121,7 @@ class RequestSpan:
             internal_error("describe a response", error)
         finally:
             self._end()
-            otel_context.detach(self._token)
+            detach(self._token)
 
     def abandon(self, error: BaseException) -> None:
         """End the span of a request that *error* took away: the client is gone, or the worker is about to be."""
@@ -134,7 +135,7 @@ class RequestSpan:
             self._end()
             # A coroutine that is thrown away unfinished gets its GeneratorExit in whatever context collects it.
             if not isinstance(error, GeneratorExit) or otel_context.get_current() is self._context:
-                otel_context.detach(self._token)
+                detach(self._token)
 
     def _end(self) -> None:
         # The request and this hold each other: cut, or each request (upload and all) waits for the cycle collector.

@@ -16,6 +16,7 @@ from opentelemetry.util.types import AttributeValue
 from e2edebug.policy import attributes, correlation_id
 from e2edebug.policy.plain_values import text_of
 from e2edebug.policy.self_report import internal_error
+from e2edebug_instrumentation.context_end import detach
 from e2edebug_instrumentation.correlation.propagator import CorrelationIdPropagator
 from e2edebug_instrumentation.database.code_location import find_code_location
 from e2edebug_instrumentation.span_failure import record_failure
@@ -154,7 +155,7 @@ class TaskRun:
         if self._is_ended:
             return
         self._is_ended = True
-        otel_context.detach(self._token)
+        detach(self._token)
         try:
             if state is not None:
                 self.span.set_attribute(TASK_STATE, text_of(state))

@@ -14,7 +14,7 @@ from e2edebug_exporters.pipeline import Pipeline
 from e2edebug_exporters.span_processor import SpanPipelineProcessor
 from opentelemetry.sdk.trace import TracerProvider
 
-faulthandler.dump_traceback_later(30, exit=True)
+faulthandler.dump_traceback_later(150, exit=True)
 SETTINGS = {"flush_interval_s": 0.05, "metric_interval_s": 0.5, "queue_max_items": 2000}
 pipeline = Pipeline(os.environ["TEST_STORE_URL"], load_config(SETTINGS, environ={}))
 provider = TracerProvider(shutdown_on_exit=False)
