@@ -13,6 +13,7 @@ from e2edebug.django.admin.decisions import change_group
 from e2edebug.django.admin.errors import LONGEST_NOTES
 from e2edebug.django.admin.recorded import RecordedAdmin
 from e2edebug.django.models import ErrorGroup, ErrorLog
+from e2edebug.policy.error_class.registry import advice_on
 
 OCCURRENCES_SHOWN = 20
 CHANGES_SHOWN = 20
@@ -148,6 +149,7 @@ class ErrorGroupAdmin(RecordedAdmin):
                 )
             },
         ),
+        ("What to do", {"fields": ("class_", "advice")}),
         ("Decision", {"fields": ("status", "resolution_notes")}),
         ("Latest occurrences", {"fields": ("latest",)}),
         ("What was decided before", {"fields": ("history",)}),
@@ -158,6 +160,16 @@ class ErrorGroupAdmin(RecordedAdmin):
         """Everything but what a person decides."""
         named = [str(name) for _, options in self.fieldsets for name in options["fields"]]
         return tuple(name for name in named if name not in ("status", "resolution_notes"))
+
+    @admin.display(description="Class")
+    def class_(self, row: Any) -> Any:
+        """What kind of errors they are."""
+        return advice_on(row).error_class
+
+    @admin.display(description="Suggestion")
+    def advice(self, row: Any) -> Any:
+        """What to do about them."""
+        return advice_on(row).suggestion
 
     @admin.display(description="First seen")
     def first_seen_(self, row: Any) -> Any:

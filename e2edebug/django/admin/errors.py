@@ -23,6 +23,7 @@ from e2edebug.django.admin.decisions import reopen_error, resolve_error
 from e2edebug.django.admin.recorded import RecordedAdmin
 from e2edebug.django.admin.time_range import time_range
 from e2edebug.django.models import ErrorLog
+from e2edebug.policy.error_class.registry import advice_on
 
 LONGEST_NOTES = 8192
 
@@ -109,6 +110,7 @@ class ErrorLogAdmin(RecordedAdmin):
 
     fieldsets = (
         (None, {"fields": ("error_type", "message_", "severity_", "layer_", "component", "when", "workflow_")}),
+        ("What to do", {"fields": ("class_", "advice")}),
         ("Resolution", {"fields": ("resolved", "resolution_notes", "resolved_at_", "resolved_by")}),
         ("Stack trace", {"fields": ("stack_",)}),
         (
@@ -137,6 +139,16 @@ class ErrorLogAdmin(RecordedAdmin):
     def message_(self, row: Any) -> Any:
         """Its message."""
         return preformatted(row.error_message)
+
+    @admin.display(description="Class")
+    def class_(self, row: Any) -> Any:
+        """What kind of error it is."""
+        return advice_on(row).error_class
+
+    @admin.display(description="Suggestion")
+    def advice(self, row: Any) -> Any:
+        """What to do about it."""
+        return advice_on(row).suggestion
 
     @admin.display(description="Stack trace")
     def stack_(self, row: Any) -> Any:

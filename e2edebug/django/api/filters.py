@@ -10,6 +10,7 @@ from drf_spectacular.utils import extend_schema_field
 
 from e2edebug.django import models
 from e2edebug.django.api.query_parameters import DEFAULT_RANGE, read_range, shown_range
+from e2edebug.policy.error_class.registry import ERROR_CLASSES
 from e2edebug_schema.alert_tables import ALERT_LEVELS, ALERT_STATES
 from e2edebug_schema.tables import GROUP_STATUSES, LAYERS, METRIC_KINDS, SESSION_STATUSES, SEVERITIES, STEP_STATUSES
 
@@ -216,6 +217,7 @@ class ErrorFilterSet(RangedFilterSet):
     component = TextFilter()
     severity = one_of(SEVERITIES)
     error_type = TextFilter()
+    error_class = one_of(ERROR_CLASSES)
     service = TextFilter()
     service_release = TextFilter()
     request_path = TextFilter()
@@ -243,6 +245,7 @@ class GroupFilterSet(RangedFilterSet):
     layer = one_of(LAYERS)
     component = TextFilter()
     error_type = TextFilter()
+    error_class = one_of(ERROR_CLASSES)
     release = TextFilter(field_name="last_release")
     min_occurrences = NumberFilter(field_name="occurrences", lookup_expr="gte")
     search = TextFilter(field_name="title", lookup_expr="icontains")

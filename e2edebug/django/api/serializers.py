@@ -20,6 +20,7 @@ from e2edebug.django.api.fields import (
     StrictTextField,
     TraceIdField,
 )
+from e2edebug.policy.error_class.registry import advice_on
 from e2edebug_schema.tables import LAYERS, SESSION_STATUSES, SEVERITIES, STEP_STATUSES
 
 LONGEST_STEP: Final = timedelta(days=366)
@@ -145,7 +146,7 @@ class ErrorLogListSerializer(serializers.ModelSerializer):
             "id", "event_key", "correlation_id", "trace_id", "span_id", "timestamp", "layer", "component", "severity",
             "error_type", "error_message", "fingerprint", "fingerprint_version", "user_id", "request_path",
             "request_method", "user_agent", "ip_address", "resolved", "resolution_notes", "resolved_at", "resolved_by",
-            "service", "service_release", "metadata",
+            "service", "service_release", "metadata", "error_class",
         ]  # fmt: skip
         read_only_fields = fields
 
@@ -153,8 +154,14 @@ class ErrorLogListSerializer(serializers.ModelSerializer):
 class ErrorLogSerializer(ErrorLogListSerializer):
     """One error with its stack trace."""
 
+    suggestion = serializers.SerializerMethodField()
+
+    def get_suggestion(self, row: models.ErrorLog) -> str:
+        """What to do about it, by its class and what it says itself."""
+        return advice_on(row).suggestion
+
     class Meta(ErrorLogListSerializer.Meta):
-        fields = [*ErrorLogListSerializer.Meta.fields, "stack_trace"]
+        fields = [*ErrorLogListSerializer.Meta.fields, "stack_trace", "suggestion"]
         read_only_fields = fields
 
 
@@ -163,12 +170,18 @@ class ErrorGroupSerializer(serializers.ModelSerializer):
 
     first_seen = MomentField(read_only=True)
     last_seen = MomentField(read_only=True)
+    suggestion = serializers.SerializerMethodField()
+
+    def get_suggestion(self, row: models.ErrorGroup) -> str:
+        """What to do about errors of this class."""
+        return advice_on(row).suggestion
 
     class Meta:
         model = models.ErrorGroup
         fields = [
             "id", "fingerprint", "fingerprint_version", "title", "error_type", "layer", "component", "first_seen",
-            "last_seen", "first_release", "last_release", "occurrences", "status", "resolution_notes",
+            "last_seen", "first_release", "last_release", "occurrences", "status", "resolution_notes", "error_class",
+            "suggestion",
         ]  # fmt: skip
         read_only_fields = fields
 
