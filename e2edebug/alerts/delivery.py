@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+from opentelemetry.instrumentation.utils import suppress_instrumentation
 from sqlalchemy import Engine, select, update
 
 from e2edebug.alerts.channels.channel import Channel, DeliveryError, OutgoingMessage
@@ -92,7 +93,8 @@ def _send(row: dict[str, Any], route: Route | None, open_channel: Callable[[Rout
         payload=json.loads(row["payload"]),
         is_possible_repeat=bool(row["is_possible_repeat"]),
     )
-    open_channel(route).send(message)
+    with suppress_instrumentation():  # what we send ourselves is no step of the application
+        open_channel(route).send(message)
 
 
 class _GoneError(DeliveryError):
