@@ -71,7 +71,7 @@ def _request(step: TraceStep) -> str:
 
 
 def _detail(step: TraceStep) -> str:
-    """What tells two steps of one name apart: `user:*:cart  miss` of a cache, `retry 2` of a call or a task."""
+    """What tells two steps of one name apart: `user:*:cart miss` of a cache, `retry 2` of a call or a task."""
     attributes = step.metadata.get("attributes", step.metadata)
     if not isinstance(attributes, Mapping):
         return ""
@@ -88,7 +88,7 @@ def _detail(step: TraceStep) -> str:
     reason = attributes.get("e2edebug.retry.reason")
     if isinstance(reason, str):
         told.append(f"tried again: {reason[:_LONGEST_REASON]}")
-    return inert("  ".join(told)[:_LONGEST_LABEL])
+    return inert(" ".join(told)[:_LONGEST_LABEL])
 
 
 def _first(attributes: Mapping[str, object], *names: str) -> str:

@@ -67,3 +67,30 @@ def test_the_module_of_a_code_location_is_not_said_twice(stored: str | None, sho
 
 def test_a_statement_of_a_megabyte_costs_no_time() -> None:
     assert len(named(query("q", None, "SELECT " + "a, (b), " * 130_000 + " FROM t"))) < 5_000
+
+
+@pytest.mark.parametrize(
+    ("metadata", "told"),
+    [
+        ({"cache.key": "user:*:cart", "cache.hits": 1, "cache.misses": 0}, "default.get  user:*:cart hit"),
+        ({"cache.key": "user:*:cart", "cache.hits": 0, "cache.misses": 1}, "default.get  user:*:cart miss"),
+        ({"cache.key": ["a:*", "b"], "cache.hits": 2, "cache.misses": 1}, "default.get  a:*, b 2 of 3 hit"),
+        ({"cache.key": "front"}, "default.get  front"),
+    ],
+)
+def test_a_look_up_shows_the_shape_of_its_key_and_what_it_found(metadata: dict[str, object], told: str) -> None:
+    assert named(step("s", layer="cache", component="default", operation="get", metadata=metadata)) == told
+
+
+@pytest.mark.parametrize(
+    ("metadata", "told"),
+    [
+        ({"http.request.resend_count": 2}, "bank.example GET /rates  retry 2"),
+        ({"messaging.retry_count": 1}, "bank.example GET /rates  retry 1"),
+        ({"e2edebug.retry.reason": "Retry in 1s"}, "bank.example GET /rates  tried again: Retry in 1s"),
+    ],
+)
+def test_a_retry_is_told_as_one(metadata: dict[str, object], told: str) -> None:
+    one = step("s", layer="external", component="bank.example", operation="GET /rates", metadata=metadata)
+
+    assert named(one) == told

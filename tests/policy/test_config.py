@@ -105,6 +105,12 @@ def test_a_blank_variable_counts_as_unset() -> None:
             "'POST /pay' is no 'METHOD /route=type'",
         ),
         (
+            "E2EDEBUG_PROPAGATE_TO",
+            "https://payments.example.com/",
+            "='https://payments.example.com/' is not a list of hosts, separated by commas, such as "
+            "'payments.example.com, *.internal, 10.0.0.0/8'; or 'none'",
+        ),
+        (
             "E2EDEBUG_DATABASE_URL",
             "postgresql://shop:hunter2@db/shop",
             "='postgresql://shop:***@db/shop' is not a database URL such as "
