@@ -139,7 +139,8 @@ def _fill(site: Site) -> None:
     )
 
 
-LISTS = ["workflow-sessions/", "trace-steps/", "error-logs/", "error-groups/", "performance-snapshots/"]
+LISTS = {"workflow-sessions/": 1, "trace-steps/": 2, "error-logs/": 1, "error-groups/": 1, "performance-snapshots/": 1}
+"""How many statements a page takes. Of the largest tables the end of a page is looked up in an index first."""
 
 
 @pytest.mark.parametrize("dialect", ["mariadb"])
@@ -163,4 +164,4 @@ def test_a_page_takes_as_many_statements_with_many_rows_as_with_one(site: Site) 
     )
     found = site.project.python(source, environ=site.environ)
 
-    assert found == [1] * 2 * len(LISTS) + [3, 3]
+    assert found == [count for count in LISTS.values() for _ in range(2)] + [3, 3]
