@@ -35,7 +35,6 @@ class LoggingInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its package
 
     _is_active = False
     _original: Callable[..., Any] | None = None
-    _factory: Callable[..., logging.LogRecord] | None = None
 
     def instrumentation_dependencies(self) -> Collection[str]:
         """Nothing: logging is the standard library's."""
@@ -46,18 +45,19 @@ class LoggingInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its package
         self._event_level = _number(kwargs.get("log_event_level", getattr(config, "log_event_level", "WARNING")))
         self._error_level = _number(kwargs.get("log_error_level", getattr(config, "log_error_level", "ERROR")))
         self._is_active = True
-        original = logging.Logger.callHandlers
-        if not hasattr(original, "_e2edebug"):
-            self._original = original
-            logging.Logger.callHandlers = self._wrapped(original)  # type: ignore[method-assign]
+        if self._original is None:
+            self._original = logging.Logger.callHandlers
+            self._ours = self._wrapped(self._original)
+            logging.Logger.callHandlers = self._ours  # type: ignore[method-assign]
         if logging.getLogRecordFactory() is logging.LogRecord:
             logging.setLogRecordFactory(RecordWithIds)
 
     def _uninstrument(self, **_: Any) -> None:
         self._is_active = False
-        # Where somebody else has wrapped it since, ours stays inside and does nothing.
-        if self._original is not None and hasattr(logging.Logger.callHandlers, "_e2edebug"):
+        # Where somebody else (Sentry) has wrapped it since, ours stays inside, and is not put around it a second time.
+        if self._original is not None and logging.Logger.callHandlers is self._ours:
             logging.Logger.callHandlers = self._original  # type: ignore[method-assign]
+            self._original = None
         if logging.getLogRecordFactory() is RecordWithIds:
             logging.setLogRecordFactory(logging.LogRecord)
 
@@ -68,7 +68,6 @@ class LoggingInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its package
                 self._capture(logger, record)
             return original(logger, record)
 
-        callHandlers._e2edebug = True  # type: ignore[attr-defined]
         return callHandlers
 
     def _capture(self, logger: logging.Logger, record: logging.LogRecord) -> None:

@@ -142,3 +142,26 @@ for path in ("/crash/", "/missing/3/", "/nowhere/", "/users/"):
     assert found == [("ValueError", "error", "/crash/")]
     assert not [text for (text,) in events if "log.message" in text]
     assert "recursive" not in done.stderr
+
+
+def test_a_wrapper_around_ours_does_not_make_two_of_one_record(tmp_path: Path) -> None:
+    """As Sentry's: it is put around ours, and then Django's settings make e2edebug begin anew."""
+    program = run(
+        """
+        import logging, e2edebug
+        from e2edebug_instrumentation.logs.instrumentor import LoggingInstrumentor
+        from opentelemetry.sdk.trace import TracerProvider
+        instrumentor = LoggingInstrumentor()
+        instrumentor.instrument()
+        inner = logging.Logger.callHandlers
+        logging.Logger.callHandlers = lambda logger, record: inner(logger, record)
+        instrumentor.uninstrument()
+        instrumentor.instrument()
+        with TracerProvider().get_tracer("shop").start_as_current_span("step") as span:
+            logging.getLogger("shop").warning("stale")
+        print(len(span.events))
+        """,
+        tmp_path,
+    )
+
+    assert program.stdout == "1\n", program.stderr
