@@ -117,7 +117,7 @@ class Delivery:
     @property
     def can_spool(self) -> bool:
         """Whether there is a spool, and it took what it was given last."""
-        return self._spool is not None and self._spool.problem is None
+        return self._spool is not None and not self._spool.is_refusing
 
     # Rows come in.
 

@@ -63,6 +63,8 @@ _LOG_INTERVAL_S: Final = 60.0
 _DISK_SHARE_OF_EXIT: Final = 0.4
 """Of the time that an exit may take; before it begins, rows may still go to the store."""
 _LOADS_IN_A_ROW: Final = 64
+_DELIVERY_S: Final = 0.25
+"""How long rows are sent at a stretch: a replay of hours must not keep metrics, flushes and chores waiting."""
 
 logger = logging.getLogger("e2edebug.pipeline")
 
@@ -132,6 +134,7 @@ class Pipeline:
         """A batch went to a server, so that no import is left to be done."""
         self._is_on_network = False
         self._has_dropped = False
+        self._has_more_to_send = False
         self._next_full_log_at = 0.0
         self._next_metrics_at = self._clock() + self._config.metric_interval_s
         self._configuration_poll = ConfigurationPoll(self._store, clock=self._clock)
@@ -331,6 +334,8 @@ class Pipeline:
         with _suppressed():
             self._collect_due_metrics()
             self._deliver()
+            while self._has_more_to_send:
+                self._deliver()
 
     def _is_in_own_thread(self) -> bool:
         return threading.current_thread() is self._thread
@@ -365,6 +370,7 @@ class Pipeline:
                         for chore in self._chores:
                             chore()
             except BaseException as error:  # noqa: BLE001 # the one thread there is must survive any batch
+                self._has_more_to_send = False
                 self._delivery.abandon(INTERNAL_ERROR)
                 self._queue.settle()
                 self.ledger.note_error(f"{type(error).__name__}: {error}")
@@ -395,6 +401,8 @@ class Pipeline:
         return len(self._queue) * 2 > self._config.queue_max_items
 
     def _idle_s(self) -> float:
+        if self._has_more_to_send:
+            return 0.0
         now = self._clock()
         pause = min(self._config.flush_interval_s, self._next_metrics_at - now, self._configuration_poll.due_in_s)
         if self._delivery.is_store_away:
@@ -426,7 +434,12 @@ class Pipeline:
 
     def _deliver(self) -> None:
         """Take in what waits and send it, until there is nothing to do or the process wants to fork."""
+        self._has_more_to_send = False
+        until = time.monotonic() + _DELIVERY_S
         while not (self._is_abandoned or self._gate.is_wanted):
+            if time.monotonic() >= until:
+                self._has_more_to_send = True
+                break
             self._take_in()
             self._is_on_network = self._is_server_in_use
             try:

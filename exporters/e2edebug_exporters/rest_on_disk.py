@@ -29,7 +29,7 @@ def put_rest_on_disk(
     if delivery.is_holding:
         delivery.give_up(SHUTDOWN)
     mapper: RowMapper | None = None
-    while delivery.can_spool and not is_time_over():
+    while not is_time_over():
         items = queue.take(batch_max_items, batch_max_bytes)
         if not items:
             break
@@ -42,4 +42,5 @@ def put_rest_on_disk(
             ledger.spool(len(batch))
         except SpoolUnusableError:
             ledger.drop(len(batch), SHUTDOWN)
+            break
     spool.close()

@@ -85,8 +85,8 @@ class Spool:
         self._max_bytes = max_bytes
         self._segment_bytes = max(_LEAST_SEGMENT_BYTES, min(_SEGMENT_BYTES, max_bytes // 8))
         self._ledger = ledger
-        self.problem: str | None = None
-        """Why the last attempt to use it failed."""
+        self._refusal: str | None = None
+        self._replay_problem: str | None = None
         self.failures = 0
         """How many batches it could not take."""
         self.last_number = 0
@@ -109,6 +109,16 @@ class Spool:
         self._current: Replay | None = None
         self._in_hand: _Segment | None = None
         """A file whose only frame is on its way to the store from memory."""
+
+    @property
+    def is_refusing(self) -> bool:
+        """Whether it did not take the last batch that it was given."""
+        return self._refusal is not None
+
+    @property
+    def problem(self) -> str | None:
+        """Why it takes nothing, or cannot replay something; None where all is well."""
+        return self._refusal or self._replay_problem
 
     @property
     def path(self) -> str | None:
@@ -156,9 +166,9 @@ class Spool:
             self._append(frame, len(batch))
         except (OSError, SpoolUnusableError) as error:
             self.failures += 1
-            self.problem = str(error)
-            raise SpoolUnusableError(self.problem) from error
-        self.problem = None
+            self._refusal = str(error)
+            raise SpoolUnusableError(self._refusal) from error
+        self._refusal = None
 
     def append_in_hand(self, batch: RowBatch) -> Replay:
         """Put *batch* on disk in a file of its own, which is not replayed before `let_go`. Raises as `append` does."""
@@ -318,7 +328,7 @@ class Spool:
             if folder is not None:
                 self._adopt_from(folder)
         except (OSError, SpoolUnusableError) as error:
-            self.problem = str(error)
+            self._replay_problem = str(error)
         return not self.is_empty
 
     def _adopt_from(self, folder: SpoolFolder) -> None:
@@ -364,7 +374,7 @@ class Spool:
                     self._count_damage(segment, found.rows)
                     segment.position = found.end
                 except NewerPayloadError as error:
-                    self.problem = f"{segment.name} was written by a newer version: {error}"
+                    self._replay_problem = f"{segment.name} was written by a newer version: {error}"
                     self._leave(segment)
         return None
 
@@ -379,7 +389,7 @@ class Spool:
         try:
             return read_frames(self._folder.read(segment.name), segment.position)
         except OSError as error:
-            self.problem = f"{segment.name}: {error.strerror}"
+            self._replay_problem = f"{segment.name}: {error.strerror}"
             self._lose(segment, segment.rows, SPOOL_LOST)
             return iter(())
 
@@ -424,7 +434,7 @@ class Spool:
             self._folder.remove(segment.name)
         except OSError as error:
             # It stays, and is replayed by the next process, which finds its rows in the store.
-            self.problem = f"{segment.name} cannot be deleted: {error.strerror}"
+            self._replay_problem = f"{segment.name} cannot be deleted: {error.strerror}"
             self._set_aside.add(segment.name)
 
     def _leave(self, segment: _Segment) -> None:
@@ -462,7 +472,7 @@ class Spool:
             self._folder.close()
         self.failures = 0
         self.last_number = 0
-        self.problem = None
+        self._refusal = self._replay_problem = None
         self._begin()
 
     def close(self) -> None:

@@ -349,6 +349,9 @@ def test_a_frame_of_a_newer_version_is_left_for_it(tmp_path: Path, monkeypatch: 
     assert take_all(spool) == []
     assert not spool.adopt()
     assert "newer version" in str(spool.problem)
+    put(spool, ledger, batch(2))
+    assert not spool.is_refusing
+    assert take_all(spool) == [batch(2)]
     spool.close()
 
     assert len(frame_files(tmp_path)) == 1
