@@ -18,13 +18,13 @@ READ_TIMEOUT_S: Final = 120.0
 LEASE_S: Final = 180.0
 """Longer than the longest statement, between two of which the lease is renewed."""
 
-_TABLES: Final[Mapping[str, str]] = {
-    "step_days": "debugging_trace_step",
-    "session_days": "debugging_workflow_session",
-    "snapshot_days": "debugging_performance_snapshot",
-    "error_days": "debugging_error_log",
-    "group_days": "debugging_error_group",
-    "alert_days": "debugging_alert",
+_TABLES: Final[Mapping[str, tuple[str, ...]]] = {
+    "step_days": ("debugging_trace_step",),
+    "session_days": ("debugging_workflow_session",),
+    "snapshot_days": ("debugging_performance_snapshot",),
+    "error_days": ("debugging_error_log",),
+    "group_days": ("debugging_error_group", "debugging_error_group_change"),
+    "alert_days": ("debugging_alert", "debugging_alert_event", "debugging_notification"),
 }
 _BYTES_PER_GB: Final = 1 << 30
 
@@ -32,7 +32,11 @@ _BYTES_PER_GB: Final = 1 << 30
 def retention_policy(config: Config, stored: Mapping[str, Any] | None = None) -> RetentionPolicy:
     """Return what *config* says, and *stored*, the fields of the operator's rows, where they say something."""
     stored = stored or {}
-    days = {table: float(stored.get(name, getattr(config, f"retention_{name}"))) for name, table in _TABLES.items()}
+    days = {
+        table: float(stored.get(name, getattr(config, f"retention_{name}")))
+        for name, tables in _TABLES.items()
+        for table in tables
+    }
     gigabytes = stored.get("max_size_gb")
     max_bytes = config.retention_max_bytes if gigabytes is None else int(gigabytes * _BYTES_PER_GB)
     return RetentionPolicy(days, max_bytes)

@@ -52,6 +52,7 @@ def test_a_dry_run_says_what_would_go_and_changes_nothing(
 
     assert (outcome.code, kept(aged)) == (0, (40, 40))
     assert "trace step            kept 14 days" in outcome.out
+    assert "notification          kept 180 days" in outcome.out
     assert "workflow session      would delete 10 rows before " in outcome.out
     assert outcome.out.endswith("nothing was changed: this was a dry run\n")
 

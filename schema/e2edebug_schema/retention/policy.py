@@ -7,9 +7,11 @@ from typing import Final
 
 from sqlalchemy import Column, ColumnElement, Table, func, true
 
+from e2edebug_schema.alert_tables import alert_event, notification
 from e2edebug_schema.tables import (
     alert,
     error_group,
+    error_group_change,
     error_log,
     performance_snapshot,
     trace_step,
@@ -44,7 +46,10 @@ AGED_TABLES: Final = (
     AgedTable(error_log, error_log.c.timestamp, error_log.c.timestamp, true()),
     AgedTable(workflow_session, workflow_session.c.start_time, workflow_session.c.start_time, true()),
     AgedTable(error_group, error_group.c.last_seen, error_group.c.last_seen, true()),
+    AgedTable(error_group_change, error_group_change.c.changed_at, error_group_change.c.id, true()),
     AgedTable(alert, alert.c.last_seen_at, alert.c.id, alert.c.resolved_at.is_not(None)),
+    AgedTable(alert_event, alert_event.c.occurred_at, alert_event.c.occurred_at, true()),
+    AgedTable(notification, notification.c.created_at, notification.c.id, true()),
 )
 """In the order in which they are cleared; the largest first."""
 
@@ -54,7 +59,10 @@ DEFAULT_DAYS: Final[Mapping[str, float]] = {
     error_log.name: 90,
     workflow_session.name: 30,
     error_group.name: 365,
+    error_group_change.name: 365,
     alert.name: 180,
+    alert_event.name: 180,
+    notification.name: 180,
 }
 DEFAULT_MAX_BYTES: Final = 20 * 1024**3
 

@@ -12,8 +12,9 @@ from e2edebug_schema.lease import acquire_lease, hold_lease
 from e2edebug_schema.queries.reading import reading
 from e2edebug_schema.retention import old_days
 from e2edebug_schema.retention.apply import LEASE, Step, apply_retention, plan_retention
-from e2edebug_schema.retention.policy import DEFAULT_POLICY, RetentionPolicy
+from e2edebug_schema.retention.policy import AGED_TABLES, DEFAULT_POLICY, RetentionPolicy
 from e2edebug_schema.retention.store_size import used_bytes
+from e2edebug_schema.table_metadata import metadata
 from e2edebug_schema.tables import alert, error_group, error_log, performance_snapshot, trace_step, workflow_session
 
 Ages = Callable[[sa.Table], list[int]]
@@ -117,7 +118,6 @@ def test_more_rows_than_a_batch_go_in_several_with_a_pause_between(
     engine: sa.Engine, rows: Any, now: datetime, noon: datetime
 ) -> None:
     from e2edebug_schema.retention.old_rows import delete_old_rows
-    from e2edebug_schema.retention.policy import AGED_TABLES
 
     aged = next(one for one in AGED_TABLES if one.table is workflow_session)
     for number in range(25):
@@ -141,7 +141,6 @@ def test_more_rows_than_a_batch_go_in_several_with_a_pause_between(
 def test_rows_that_may_stay_do_not_stop_the_walk(engine: sa.Engine, rows: Any, noon: datetime) -> None:
     """More workflows that go on than a batch takes, and an old one behind them."""
     from e2edebug_schema.retention.old_rows import delete_old_rows
-    from e2edebug_schema.retention.policy import AGED_TABLES
 
     aged = next(one for one in AGED_TABLES if one.table is workflow_session)
     for number in range(5):
@@ -253,3 +252,14 @@ def test_a_transaction_that_holds_the_table_delays_its_day_and_nothing_else(
     assert {name.split()[0] for name in outcome.held_tables} == {"debugging_trace_step"}
     assert "debugging_error_log" in {step.table for step in outcome.steps}
     assert (later.held_tables, ages(trace_step)) == ([], [2, 1, 0])
+
+
+def test_everything_that_grows_with_time_is_cleared_out() -> None:
+    """A new table that nobody clears out fails here; those below stay small by themselves."""
+    small = {
+        "debugging_configuration", "debugging_performance_threshold", "debugging_lease", "debugging_threshold_option",
+        "debugging_alert_target", "debugging_maintenance_window", "debugging_evaluation", "debugging_release",
+    }  # fmt: skip
+
+    assert {aged.name for aged in AGED_TABLES} | small == set(metadata.tables)
+    assert DEFAULT_POLICY.days.keys() == {aged.name for aged in AGED_TABLES}
