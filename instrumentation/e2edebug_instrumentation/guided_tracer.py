@@ -15,6 +15,7 @@ from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind, Tracer, 
 from opentelemetry.util.types import Attributes, AttributeValue
 
 from e2edebug.policy.self_report import internal_error
+from e2edebug_instrumentation.context_end import detach
 
 
 class SpanGuide(Protocol):
@@ -101,7 +102,7 @@ class _CurrentSpan:
     ) -> None:
         if self._span is None:
             return
-        otel_context.detach(self._token)
+        detach(self._token)
         try:
             if error is not None:
                 self._guide.fail(self._span, error)

@@ -18,6 +18,7 @@ from opentelemetry.util.types import AttributeValue
 from e2edebug.policy import attributes
 from e2edebug.policy.self_report import internal_error
 from e2edebug_instrumentation.cache.key_shape import shape_of
+from e2edebug_instrumentation.context_end import detach
 from e2edebug_instrumentation.database.code_location import find_code_location
 from e2edebug_instrumentation.span_failure import record_failure
 
@@ -100,7 +101,7 @@ class CacheOperation:
     def _leave(self) -> None:
         _running.set(None)
         if self._token is not None:
-            otel_context.detach(self._token)
+            detach(self._token)
 
     def _describe(self) -> None:
         size = self._packed_bytes or self._plain_bytes

@@ -23,6 +23,7 @@ from opentelemetry.trace import SpanKind
 from opentelemetry.util.types import AttributeValue
 
 from e2edebug.policy.self_report import internal_error
+from e2edebug_instrumentation.context_end import detach
 from e2edebug_instrumentation.span_failure import record_failure
 from e2edebug_instrumentation.tasks.task_span import (
     INSTRUMENTATION_SCOPE,
@@ -212,7 +213,7 @@ def _apply_periodically(wrapped: Callable[..., Any], _scheduler: Any, args: Any,
     try:
         return wrapped(*args, **kwargs)
     finally:
-        otel_context.detach(token)
+        detach(token)
 
 
 def _before_publish(headers: Any = None, **_: Any) -> None:

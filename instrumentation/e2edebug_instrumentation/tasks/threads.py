@@ -14,6 +14,7 @@ from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined] # see the class
 
+from e2edebug_instrumentation.context_end import detach
 from e2edebug_instrumentation.tasks.task_span import carried, carry
 
 _CONTEXT: Final = "_e2edebug_context"
@@ -56,7 +57,7 @@ def run_within(context: Context, function: Callable[..., Any], /, *args: Any, **
     try:
         return function(*args, **kwargs)
     finally:
-        otel_context.detach(token)
+        detach(token)
 
 
 def run_carried(carrier: dict[str, str], function: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
