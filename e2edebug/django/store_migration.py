@@ -34,8 +34,16 @@ def after_migrating(verbosity: int = 1, **_: Any) -> None:
     engine, described_as = store_engine()
     try:
         applied = migrate(engine)
-    except (StoreError, SQLAlchemyError) as error:
+    except StoreError as error:
         raise CommandError(f"the store of e2edebug, {described_as}, could not be migrated: {error}") from error
+    except SQLAlchemyError as error:
+        # The application's own migrations are applied, and its deployment must not fail for want of telemetry.
+        reason = getattr(error, "orig", None) or error
+        sys.stderr.write(
+            f"e2edebug: {described_as} gives no answer ({reason}); its tables are as they were. "
+            "Run `manage.py migrate` again when it does\n"
+        )
+        return
     finally:
         engine.dispose()
     if applied and verbosity >= 1:
