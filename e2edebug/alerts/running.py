@@ -15,6 +15,7 @@ from e2edebug.alerts.channels.addresses import AddressPolicy
 from e2edebug.alerts.channels.opening import open_channel
 from e2edebug.alerts.delivery import DeliveryReport, deliver_waiting
 from e2edebug.alerts.evaluation import Turn, evaluate_store, stored_routes
+from e2edebug.alerts.housekeeping import EVERY, tidy
 from e2edebug.policy.config import Config
 from e2edebug_schema.lease import HeldLease, acquire_lease, holder_name
 
@@ -51,6 +52,7 @@ class EvaluationRunner:
         self._clock = clock
         self._holder = holder_name()
         self._lease: HeldLease | None = None
+        self._tidied_at: datetime | None = None
         self._known_problems: tuple[str, ...] = ()
         self._policy = AddressPolicy(config.notify_allowed_networks)
 
@@ -75,6 +77,7 @@ class EvaluationRunner:
                 )
             except EvaluationLostError:
                 logger.info("another evaluator was faster; its turn counts")
+            self._tidy()
         delivery = deliver_waiting(
             self._engine,
             routes,
@@ -110,6 +113,12 @@ class EvaluationRunner:
         if self._lease is not None:
             self._lease.release()
             self._lease = None
+
+    def _tidy(self) -> None:
+        now = self._clock()
+        if self._tidied_at is None or now - self._tidied_at >= EVERY:
+            self._tidied_at = now
+            tidy(self._engine, now=now, keep_days=self._config.retention_alert_days)
 
     def _holds_lease(self) -> bool:
         if self._lease is not None and self._lease.keep():

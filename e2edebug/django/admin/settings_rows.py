@@ -9,7 +9,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
 from e2edebug.django.admin.cells import cut, json_text, layer_chip, moment, number
-from e2edebug.django.models import DebugConfiguration, PerformanceThreshold
+from e2edebug.django.models import DebugConfiguration, PerformanceThreshold, ThresholdOption
 from e2edebug.policy.configuration_types import CONFIGURATION_TYPES, ConfigurationDataError, validate_configuration
 
 _CSS = {"all": ["debugging/admin.css"]}
@@ -70,11 +70,20 @@ class ThresholdForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in th
         return data
 
 
+class ThresholdOptionInline(admin.TabularInline):  # type: ignore[type-arg]  # generic in the stubs alone
+    """The least number of values, and how much silence is an alert."""
+
+    model = ThresholdOption
+    max_num = 1
+    extra = 0
+
+
 @admin.register(PerformanceThreshold)
 class PerformanceThresholdAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # generic in the stubs alone
     """Performance thresholds."""
 
     form = ThresholdForm
+    inlines = (ThresholdOptionInline,)
     list_display = ("target", "layer_", "warning", "critical", "enabled", "aggregation", "window", "changed")
     list_display_links = ("target",)
     list_filter = ("layer", "enabled")
