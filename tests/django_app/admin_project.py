@@ -52,7 +52,7 @@ FILES = {
         from django.test import Client
 
         MODELS = ("workflowsession", "tracestep", "performancesnapshot", "errorlog", "errorgroup", "alert",
-                  "performancethreshold", "debugconfiguration")
+                  "performancethreshold", "debugconfiguration", "maintenancewindow", "notification")
 
         def client(name="root", *permissions):
             user, _ = User.objects.get_or_create(

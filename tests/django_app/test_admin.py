@@ -84,7 +84,8 @@ for path in paths:
 print(json.dumps(found))
 """)
 
-    recorded = [path for path in found if "threshold" not in path and "configuration" not in path]
+    settings = ("threshold", "configuration", "maintenance")  # few rows, which Django may count
+    recorded = [path for path in found if not any(name in path for name in settings)]
     assert {path: len(queries) for path, (queries, _) in found.items() if len(queries) > 8} == {}
     assert [sql for path in recorded for sql in found[path][0] if "COUNT(" in sql.upper()] == []
     assert found["/admin/debugging/workflowsession/"][1] == 50
@@ -203,7 +204,7 @@ def errors(model, **data):
     html = browser.post(page(model, "add/"), data).content.decode()
     return re.findall(r'<ul class="errorlist"[^>]*>(?:<li>)(.*?)</li>', html)
 limits = {"layer": "api", "metric_name": "response_time", "aggregation": "p95", "window_s": 300, "pending_s": 0,
-          "recovery_margin_pct": 10, "enabled": "on"}
+          "recovery_margin_pct": 10, "enabled": "on", "option-TOTAL_FORMS": 0, "option-INITIAL_FORMS": 0}
 found = {
     "equal": errors("performancethreshold", **limits, warning_threshold=5, critical_threshold=5),
     "negative": errors("performancethreshold", **limits, warning_threshold=-1, critical_threshold=5),
