@@ -25,6 +25,7 @@ from e2edebug_exporters.spool.location import is_for_target, spool_root, target_
 from e2edebug_exporters.spool.spool import Spool
 from e2edebug_schema.engine import create_store_engine
 from e2edebug_schema.migrate import require_current
+from e2edebug_schema.store_errors import StoreUrlError
 
 
 def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
@@ -197,7 +198,10 @@ def _found(config: Config) -> tuple[Path, list[FolderReport], str]:
         root = spool_root(config)
     except RuntimeError as error:
         raise CommandError(f"{error}; set E2EDEBUG_SPOOL_DIR") from error
-    engine = create_store_engine(choose_store_url(config).url)
+    try:
+        engine = create_store_engine(choose_store_url(config).url)
+    except StoreUrlError as error:
+        raise UsageError(str(error)) from error
     target = target_name(engine)
     engine.dispose()
     return root, inspect_spools(root), target or ""

@@ -191,3 +191,11 @@ def test_books_of_a_replay_match_the_store(e2edebug: CommandLine, url: str) -> N
         counted = connection.execute(sa.text("SELECT SUM(step_count) FROM debugging_workflow_session")).scalar_one()
     assert int(counted) == 12
     engine.dispose()
+
+
+def test_a_url_whose_driver_is_not_installed_is_a_wrong_setting(e2edebug: CommandLine, root: Path) -> None:
+    outcome = e2edebug("spool", "status", "--database", "mysql+mysqldb://u:secret@db/telemetry")
+
+    assert (outcome.code, outcome.out) == (2, "")
+    assert "is not installed" in outcome.err
+    assert "secret" not in outcome.err
