@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from e2edebug.django.api.endpoint import answer_to_failure
 from e2edebug.django.api.openapi import SETTINGS
-from e2edebug.django.api.permissions import StaffWithModelPermissions
+from e2edebug.django.api.permissions import StaffWithModelPermissions, permission_classes
 from e2edebug.django.api.urls import endpoints
 
 # React sets styles through the object model, which 'self' allows; the page's icons are data.
@@ -54,12 +54,16 @@ class StaffOnly(StaffWithModelPermissions):
 class SchemaView(SpectacularAPIView):
     """The document, with the paths under which the API stands in this project."""
 
-    permission_classes = [StaffOnly]
     renderer_classes = [OpenApiJsonRenderer2, OpenApiJsonRenderer, OpenApiYamlRenderer]
     throttle_classes: list[Any] = []
     versioning_class = None
     schema = None
     custom_settings = SETTINGS
+
+    def get_permissions(self) -> list[Any]:
+        """Return the permission that the setting names, else: staff."""
+        named = permission_classes()
+        return [StaffOnly()] if named == [StaffWithModelPermissions] else [one() for one in named]
 
     def get_exception_handler(self) -> Any:
         """Answer as the other endpoints do."""
