@@ -130,6 +130,8 @@ REFUSED_QUERIES = [
     ("workflow-sessions/?user__password__startswith=p", "user__password__startswith"),
     ("workflow-sessions/?stauts=failed", "stauts"),
     ("workflow-sessions/?status=broken", "status"),
+    (f"workflow-sessions/?service={'x' * 256}", "service"),
+    (f"trace-steps/?trace_id={'0' * 65}", "trace_id"),
     ("workflow-sessions/?status=", "status"),
     ("workflow-sessions/?status=failed&status=completed", "status"),
     ("workflow-sessions/?page_size=0", "page_size"),

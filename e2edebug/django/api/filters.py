@@ -45,6 +45,9 @@ class TextFilter(django_filters.CharFilter):
 
     field_class = _PlainText
 
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **{"max_length": TEXT["maxLength"], **options})
+
     def filter(self, qs: QuerySet[Any], value: Any) -> QuerySet[Any]:
         """Filter. Columns of ids are ASCII, and MySQL refuses to compare them with anything else."""
         if value and self.extra.get("is_ascii") and not value.isascii():
@@ -65,7 +68,7 @@ class IdFilter(TextFilter):
     """A correlation, trace or span id, or a digest."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, is_ascii=True, **options)
+        super().__init__(*arguments, **{"is_ascii": True, "max_length": ID["maxLength"], **options})
 
 
 @extend_schema_field({"type": "number", "minimum": 0, "maximum": LARGEST_NUMBER})
