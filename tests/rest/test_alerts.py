@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from alerts.stored_metrics import minutes
+from alerts.stored_metrics import minutes, store_session
 from rest.api_project import Site
 
 from e2edebug.alerts.evaluation import evaluate_store
@@ -73,3 +73,13 @@ def test_an_alert_that_is_not_there_is_not_found(site: Site) -> None:
     assert site.client.get("alerts/999999999/").status == 404
     assert site.client.post("alerts/999999999/snooze/", {"for_s": 60}).status == 404
     assert site.client.get("alerts/one/").status == 404
+
+
+def test_a_series_is_marked_with_the_releases_of_its_time(site: Site, request: pytest.FixtureRequest) -> None:
+    now, service = datetime.now(UTC), f"service{abs(hash(request.node.name)) % 10**9}"
+    store_session(site.engine, f"of-{service}", now - timedelta(minutes=1), service=service, service_release="2.1")
+    evaluate_store(site.engine, load_config({}, environ={}), now=now, evaluator="test", routes=())
+
+    found = site.client.get(f"performance-snapshots/series/?layer=api&metric_name=response_time&service={service}").body
+
+    assert [(one["service"], one["release"]) for one in found["releases"]] == [(service, "2.1")]

@@ -157,6 +157,14 @@ class SeriesChangeSerializer(serializers.Serializer):
     p99 = serializers.FloatField(allow_null=True)
 
 
+class ReleaseMarkSerializer(serializers.Serializer):
+    """A version that was new."""
+
+    timestamp = MomentField()
+    service = serializers.CharField(allow_blank=True)
+    release = serializers.CharField()
+
+
 class MetricSeriesSerializer(serializers.Serializer):
     """`performance-snapshots/series/`."""
 
@@ -170,6 +178,9 @@ class MetricSeriesSerializer(serializers.Serializer):
     previous = SeriesTotalSerializer(help_text="The same length of time before.")
     change_pct = SeriesChangeSerializer(
         help_text="Of `current` against `previous`; null where there was nothing before."
+    )
+    releases = ReleaseMarkSerializer(
+        many=True, help_text="Versions that an evaluator first saw meanwhile, oldest first."
     )
 
 

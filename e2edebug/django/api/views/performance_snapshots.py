@@ -19,6 +19,7 @@ from e2edebug.django.api.statistics_serializers import AlertListSerializer, Metr
 from e2edebug.django.api.views.collection import Collection
 from e2edebug.django.store_engine import store_for_reading
 from e2edebug.performance import limits_passed
+from e2edebug_schema.queries.alert_evidence import releases_between
 from e2edebug_schema.queries.metric_over_time import SeriesTotal, metric_series
 from e2edebug_schema.tables import LAYERS
 
@@ -122,6 +123,7 @@ class PerformanceSnapshotViewSet(Collection):
                 until=until,
                 period_s=period_s,
             )
+            releases = releases_between(connection, since=since, until=until)
         return Response(
             {
                 "layer": asked["layer"],
@@ -139,6 +141,11 @@ class PerformanceSnapshotViewSet(Collection):
                 "current": _shown_total(found.current),
                 "previous": _shown_total(found.previous),
                 "change_pct": {name: _change(found.current, found.previous, name) for name in _COMPARED},
+                "releases": [
+                    {"timestamp": shown_moment(one.first_seen), "service": one.service, "release": one.service_release}
+                    for one in releases
+                    if asked.get("service") in (None, one.service)
+                ],
             }
         )
 
