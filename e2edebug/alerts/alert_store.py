@@ -17,6 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from e2edebug.alerts.progress import Progress
 from e2edebug.alerts.states import AlertState, State, Target, Transition, Window
+from e2edebug.policy.redaction import Redactor
 from e2edebug_schema.alert_tables import alert_event, alert_target, evaluation
 from e2edebug_schema.column_types import SERVER_DIALECTS
 from e2edebug_schema.queries.alerts import OPEN_STATES, RememberedTarget, StoredAlert
@@ -183,9 +184,13 @@ def store_event_by_hand(
             limit_value=found.limit_value,
             correlation_id=found.correlation_id,
             actor=actor[:150],
-            note=note[: text_limits(alert_event)["note"]] or None,
+            note=_redactor.text(note)[: text_limits(alert_event)["note"]] or None,
         )
     )
+
+
+_redactor: Final = Redactor()
+"""A person may paste a secret into a note."""
 
 
 def _alert_columns(one: Transition, now: datetime) -> dict[str, Any]:

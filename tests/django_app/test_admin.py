@@ -167,7 +167,7 @@ from datetime import datetime, UTC
 from e2edebug.django.models import Alert, AlertEvent, ErrorGroup, ErrorLog
 browser = client("ada")
 error, group = ErrorLog.objects.first(), ErrorGroup.objects.first()
-browser.post(page("errorlog", f"{error.pk}/change/"), {"resolved": "on", "resolution_notes": "the bank was down"})
+browser.post(page("errorlog", f"{error.pk}/change/"), {"resolved": "on", "resolution_notes": "password=hunter2 was wrong"})
 browser.post(page("errorgroup", f"{group.pk}/change/"), {"status": "ignored", "resolution_notes": "known"})
 browser.post(page("errorgroup"), {"action": "mark_resolved", "_selected_action": [group.pk]})
 Alert.objects.create(layer="api", metric_name="response_time", level="warning", state="firing",
@@ -175,6 +175,10 @@ Alert.objects.create(layer="api", metric_name="response_time", level="warning", 
 alert = Alert.objects.get()
 for action in ("acknowledge", "acknowledge", "snooze_for_an_hour"):
     browser.post(page("alert"), {"action": action, "_selected_action": [alert.pk]})
+over = Alert.objects.create(layer="api", metric_name="error_rate", level="warning", state="resolved",
+    started_at=datetime.now(UTC), last_seen_at=datetime.now(UTC), resolved_at=datetime.now(UTC))
+refused = browser.post(page("alert"), {"action": "snooze_for_a_day", "_selected_action": [over.pk]}, follow=True)
+over.refresh_from_db()
 error.refresh_from_db(), group.refresh_from_db(), alert.refresh_from_db()
 changed = error.event_key, error.stack_trace != ""
 print(json.dumps({
@@ -182,15 +186,17 @@ print(json.dumps({
     "group": [group.status, group.resolution_notes],
     "changes": list(group.changes.order_by("id").values_list("old_status", "new_status", "changed_by", "notes")),
     "alert": [alert.acknowledged_by, alert.snoozed_until > datetime.now(UTC)],
+    "over": [over.snoozed_until, "those alerts are over" in refused.content.decode()],
     "events": list(AlertEvent.objects.order_by("id").values_list("kind", "actor")),
 }))
 """)
 
     assert found == {
-        "error": [True, "ada", "the bank was down", True],
+        "error": [True, "ada", "password=[redacted] was wrong", True],
         "group": ["resolved", "known"],
-        "changes": [["unresolved", "ignored", "ada", "known"], ["ignored", "resolved", "ada", "known"]],
+        "changes": [["unresolved", "ignored", "ada", "known"], ["ignored", "resolved", "ada", None]],
         "alert": ["ada", True],
+        "over": [None, True],
         "events": [["acknowledged", "ada"], ["snoozed", "ada"]],
     }
 

@@ -1,5 +1,6 @@
 """Alerts: which limit was passed, since when, and who has seen it."""
 
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Any
 
@@ -8,7 +9,9 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.html import format_html, format_html_join
+from sqlalchemy import Connection
 
+from e2edebug.alerts import actions
 from e2edebug.django.admin.cells import (
     age,
     badge,
@@ -19,9 +22,9 @@ from e2edebug.django.admin.cells import (
     preformatted,
     workflow_link,
 )
-from e2edebug.django.admin.decisions import acknowledge_alert, snooze_alert
 from e2edebug.django.admin.recorded import RecordedAdmin
 from e2edebug.django.models import Alert, AlertEvent
+from e2edebug.django.store_engine import store_for_writing
 
 EVENTS_SHOWN = 50
 
@@ -92,7 +95,12 @@ class AlertAdmin(RecordedAdmin):
     @admin.action(description="Acknowledge", permissions=["decide"])
     def acknowledge(self, request: HttpRequest, queryset: QuerySet[Any]) -> None:
         """Say that somebody has seen the selected alerts."""
-        changed = sum(acknowledge_alert(alert, by=request.user.get_username()) for alert in queryset)
+        by, now = request.user.get_username(), timezone.now()
+        changed = self._each(
+            request,
+            (alert for alert in queryset if alert.acknowledged_at is None),
+            lambda connection, number: actions.acknowledge(connection, number, by=by, now=now),
+        )
         messages.success(request, f"{changed} acknowledged.")
 
     @admin.action(description="Snooze for an hour", permissions=["decide"])
@@ -106,11 +114,28 @@ class AlertAdmin(RecordedAdmin):
         self._snooze(request, queryset, timedelta(days=1))
 
     def _snooze(self, request: HttpRequest, queryset: QuerySet[Any], length: timedelta) -> None:
-        until = timezone.now() + length
-        alerts = list(queryset)
+        by, now = request.user.get_username(), timezone.now()
+        until = now + length
+        changed = self._each(
+            request,
+            queryset,
+            lambda connection, number: actions.snooze(connection, number, until=until, by=by, now=now),
+        )
+        messages.success(request, f"{changed} snoozed until {moment(until)}.")
+
+    def _each(self, request: HttpRequest, alerts: Iterable[Any], change: Callable[[Connection, int], object]) -> int:
+        """Do *change* to each alert that is not over, say how many are, and return how many were changed."""
+        changed = over = 0
         for alert in alerts:
-            snooze_alert(alert, until=until, by=request.user.get_username())
-        messages.success(request, f"{len(alerts)} snoozed until {moment(until)}.")
+            try:
+                with store_for_writing() as connection:
+                    change(connection, alert.pk)
+                changed += 1
+            except actions.AlertIsOverError:
+                over += 1
+        if over:
+            messages.warning(request, f"{over} left as they are: those alerts are over.")
+        return changed
 
     # The page.
 

@@ -9,9 +9,8 @@ from django.http import HttpRequest
 from django.utils.html import format_html, format_html_join
 
 from e2edebug.django.admin.cells import age, badge, cut, layer_chip, moment, page_link, workflow_link
-from e2edebug.django.admin.decisions import change_group
-from e2edebug.django.admin.errors import LONGEST_NOTES
 from e2edebug.django.admin.recorded import RecordedAdmin
+from e2edebug.django.error_decisions import LONGEST_NOTES, change_group
 from e2edebug.django.models import ErrorGroup, ErrorLog
 from e2edebug.policy.error_class.registry import advice_on
 
@@ -128,7 +127,7 @@ class ErrorGroupAdmin(RecordedAdmin):
 
     def _change(self, request: HttpRequest, queryset: QuerySet[Any], status: str) -> None:
         by = request.user.get_username()
-        changed = sum(change_group(group, status, by=by, notes=group.resolution_notes) for group in queryset)
+        changed = sum(change_group(group, status, by=by, notes=None) for group in queryset)
         messages.success(request, f"{changed} marked as {status}.")
 
     # The page.
@@ -220,4 +219,4 @@ class ErrorGroupAdmin(RecordedAdmin):
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: ARG002  # Django's signature
         """Write the decision alone, and keep who made it."""
         data = form.cleaned_data
-        change_group(obj, data["status"], by=request.user.get_username(), notes=data.get("resolution_notes") or None)
+        change_group(obj, data["status"], by=request.user.get_username(), notes=data.get("resolution_notes") or "")

@@ -19,13 +19,11 @@ from e2edebug.django.admin.cells import (
     preformatted,
     workflow_link,
 )
-from e2edebug.django.admin.decisions import reopen_error, resolve_error
 from e2edebug.django.admin.recorded import RecordedAdmin
 from e2edebug.django.admin.time_range import time_range
+from e2edebug.django.error_decisions import LONGEST_NOTES, reopen_error, resolve_error
 from e2edebug.django.models import ErrorLog
 from e2edebug.policy.error_class.registry import advice_on
-
-LONGEST_NOTES = 8192
 
 
 class ErrorForm(forms.ModelForm):  # type: ignore[type-arg]  # generic in the stubs alone
@@ -95,7 +93,7 @@ class ErrorLogAdmin(RecordedAdmin):
         """Resolve the selected errors."""
         errors = list(queryset.filter(resolved=False))
         for error in errors:
-            resolve_error(error, by=request.user.get_username(), notes=error.resolution_notes)
+            resolve_error(error, by=request.user.get_username(), notes=None)
         messages.success(request, f"{len(errors)} marked as resolved.")
 
     @admin.action(description="Mark as unresolved", permissions=["change"])
@@ -103,7 +101,7 @@ class ErrorLogAdmin(RecordedAdmin):
         """Reopen the selected errors."""
         errors = list(queryset.filter(resolved=True))
         for error in errors:
-            reopen_error(error, notes=error.resolution_notes)
+            reopen_error(error, notes=None)
         messages.success(request, f"{len(errors)} marked as unresolved.")
 
     # The page.
@@ -180,10 +178,8 @@ class ErrorLogAdmin(RecordedAdmin):
 
     def save_model(self, request: HttpRequest, obj: Any, form: Any, change: bool) -> None:  # noqa: ARG002  # Django's signature
         """Write the decision alone, with who made it."""
-        notes = form.cleaned_data.get("resolution_notes") or None
-        if not form.cleaned_data.get("resolved"):
-            reopen_error(obj, notes=notes)
-        elif "resolved" in form.changed_data or not obj.resolved_at:
+        notes = form.cleaned_data.get("resolution_notes") or ""
+        if form.cleaned_data.get("resolved"):
             resolve_error(obj, by=request.user.get_username(), notes=notes)
         else:
-            ErrorLog.objects.filter(id=obj.id, timestamp=obj.timestamp).update(resolution_notes=notes)
+            reopen_error(obj, notes=notes)

@@ -10,7 +10,6 @@ from rest_framework.response import Response
 
 from e2edebug.django import models
 from e2edebug.django.api import serializers
-from e2edebug.django.api.error_decisions import change_group, resolve_error
 from e2edebug.django.api.filters import ErrorFilterSet, GroupFilterSet
 from e2edebug.django.api.lookup import find_group, find_in_workflow
 from e2edebug.django.api.openapi import described
@@ -19,6 +18,7 @@ from e2edebug.django.api.recent_hours import counts_of_hours, within_limits
 from e2edebug.django.api.recording import record_error
 from e2edebug.django.api.statistics_serializers import ErrorSummarySerializer
 from e2edebug.django.api.views.collection import Collection, who
+from e2edebug.django.error_decisions import change_group, resolve_error
 from e2edebug.django.store_engine import store_for_reading
 from e2edebug_schema.queries.error_summary import ErrorKind, error_counts, group_counts, merged_error_counts
 from e2edebug_schema.tables import GROUP_STATUSES, LAYERS, SEVERITIES
@@ -225,8 +225,9 @@ class ErrorGroupViewSet(Collection):
     def _decided(
         self, request: Any, reference: str, status: str, notes: str | None, *, release: str | None = None
     ) -> Response:
-        group = change_group(find_group(reference), status, by=who(request), notes=notes, release=release)
-        return self.shown(group)
+        group = find_group(reference)
+        change_group(group, status, by=who(request), notes=notes, release=release)
+        return self.shown(find_group(str(group.pk)))
 
 
 def _by(counts: Counter[ErrorKind], *names: str) -> Counter[tuple[str, ...]]:
