@@ -6,9 +6,10 @@ out: a RecursionError has a thousand frames, and a failed INSERT of a thousand r
 
 import traceback
 from collections.abc import Iterable
-from itertools import islice
 from types import FrameType, TracebackType
 from typing import Any, Final
+
+from e2edebug.policy.shown_frames import ShownFrames, frames_of_callers, frames_of_trace
 
 UNPRINTABLE: Final = "<the exception cannot be printed>"
 
@@ -26,22 +27,16 @@ def stack_text(
     calling_frames: what led to the place where it was caught, outermost first; a traceback begins there.
     is_copy: the whole is elsewhere; only where each exception was raised is told.
     """
-    trace = error.__traceback__ if trace is None else trace
     try:
-        innermost = 1 if is_copy else _INNERMOST
-        # Cut first: the limit alone would still ask every frame for its columns, which takes 1-5 us each.
+        # No frames yet: Python would make anew what is shown of each.
         told = traceback.TracebackException(
-            type(error), error, _end_of(trace, innermost), limit=-innermost, lookup_lines=False, compact=True
+            type(error), error, error.__traceback__ if trace is None else trace, limit=0, compact=True
         )
-        if is_copy:
-            return "".join(_within(piece) for piece in told.format())
-        _put_outermost_first(told, error, trace)
-        if calling_frames:
+        has_group = _put_frames(told, error, trace, is_copy=is_copy)
+        if calling_frames and isinstance(told.stack, ShownFrames):
             beginning = told.stack.outermost if isinstance(told.stack, _CutStack) else told.stack
-            beginning[:0] = traceback.StackSummary.extract(
-                ((frame, frame.f_lineno or 0) for frame in calling_frames), lookup_lines=False
-            )
-        pieces = list(told.format())
+            beginning.put_before(frames_of_callers(calling_frames))
+        pieces = list(told.format()) if has_group else _pieces_of_chain(told)
         if max(map(len, pieces)) > _LONGEST_PIECE:
             pieces = [_within(piece) for piece in pieces]
         return "".join(pieces)
@@ -49,10 +44,10 @@ def stack_text(
         return UNPRINTABLE
 
 
-class _CutStack(traceback.StackSummary):
+class _CutStack(ShownFrames):
     """The innermost frames of a long stack, which `format` shows below its outermost ones."""
 
-    outermost: traceback.StackSummary
+    outermost: ShownFrames
     left_out: int
 
     def format(self, **options: Any) -> list[str]:
@@ -60,46 +55,61 @@ class _CutStack(traceback.StackSummary):
         return [*self.outermost.format(**options), mark, *super().format(**options)]
 
 
-def _end_of(trace: TracebackType | None, length: int) -> TracebackType | None:
-    """Return the part of *trace* that has its innermost frames."""
-    ahead = trace
-    for _ in range(length):
-        if ahead is None:
-            return trace
-        ahead = ahead.tb_next
-    while ahead is not None and trace is not None:
-        ahead, trace = ahead.tb_next, trace.tb_next
-    return trace
-
-
-def _put_outermost_first(told: traceback.TracebackException, error: BaseException, trace: TracebackType | None) -> None:
-    """Give the long stacks of *told*, and of what it was caused by, their outermost frames back."""
-    of_told: traceback.TracebackException | None = told
-    of_error: BaseException | None = error
-    for _ in range(_LONGEST_CHAIN):
+def _put_frames(
+    told: traceback.TracebackException, error: BaseException, trace: TracebackType | None, *, is_copy: bool
+) -> bool:
+    """Give *told* its frames, and those of what it was caused by and of the members of groups; tell if there are any."""
+    has_group = False
+    waiting: list[tuple[traceback.TracebackException | None, BaseException | None]] = [(told, error)]
+    while waiting:
+        of_told, of_error = waiting.pop()
         if of_told is None or of_error is None:
-            return
-        depth = 0
-        at = trace
-        while at is not None:
-            depth += 1
-            at = at.tb_next
-        if depth > _OUTERMOST + _INNERMOST:
-            cut = _CutStack(of_told.stack)
-            cut.outermost = traceback.StackSummary.extract(
-                islice(traceback.walk_tb(trace), _OUTERMOST), lookup_lines=False
-            )
-            cut.left_out = depth - _OUTERMOST - _INNERMOST
-            of_told.stack = cut
-        elif depth > _INNERMOST:
-            of_told.stack[:0] = traceback.StackSummary.extract(
-                islice(traceback.walk_tb(trace), depth - _INNERMOST), lookup_lines=False
-            )
-        if of_told.__cause__ is not None:
-            of_told, of_error = of_told.__cause__, of_error.__cause__
+            continue
+        is_given = of_told is told and trace is not None
+        of_told.stack = _frames(trace if is_given else of_error.__traceback__, is_copy=is_copy)
+        waiting += [(of_told.__cause__, of_error.__cause__), (of_told.__context__, of_error.__context__)]
+        if of_told.exceptions is not None and isinstance(of_error, BaseExceptionGroup):
+            has_group = True
+            waiting += zip(of_told.exceptions, of_error.exceptions, strict=False)
+    return has_group
+
+
+def _pieces_of_chain(told: traceback.TracebackException) -> list[str]:
+    """Return what `told.format()` has. That indents each line as in a group, by nothing, which takes 1-2 us a frame."""
+    chain: list[tuple[traceback.TracebackException, str]] = []
+    at: traceback.TracebackException | None = told
+    link = ""
+    while at is not None:
+        chain.append((at, link))
+        if at.__cause__ is not None:
+            at, link = at.__cause__, _CAUSE
         else:
-            of_told, of_error = of_told.__context__, of_error.__context__
-        trace = of_error.__traceback__ if of_error is not None else None
+            at, link = None if at.__suppress_context__ else at.__context__, _CONTEXT
+    pieces: list[str] = []
+    for one, leads_to in reversed(chain):
+        if one.stack:
+            pieces.append("Traceback (most recent call last):\n")
+            pieces += one.stack.format()
+        pieces += one.format_exception_only()
+        if leads_to:
+            pieces.append(leads_to)
+    return pieces
+
+
+def _frames(trace: TracebackType | None, *, is_copy: bool) -> ShownFrames:
+    entries: list[TracebackType] = []
+    while trace is not None:
+        entries.append(trace)
+        trace = trace.tb_next
+    if is_copy:
+        return ShownFrames(frames_of_trace(entries[-1:]))
+    left_out = len(entries) - _OUTERMOST - _INNERMOST
+    if left_out <= 0:
+        return ShownFrames(frames_of_trace(entries))
+    cut = _CutStack(frames_of_trace(entries[-_INNERMOST:]))
+    cut.outermost = ShownFrames(frames_of_trace(entries[:_OUTERMOST]))
+    cut.left_out = left_out
+    return cut
 
 
 def _within(piece: str) -> str:
@@ -107,8 +117,9 @@ def _within(piece: str) -> str:
     return piece if len(piece) <= _LONGEST_PIECE else f"{piece[:_LONGEST_PIECE]}…[cut, {len(piece)} chars]\n"
 
 
+_CAUSE: Final = "\nThe above exception was the direct cause of the following exception:\n\n"
+_CONTEXT: Final = "\nDuring handling of the above exception, another exception occurred:\n\n"
 _OUTERMOST: Final = 20
 _INNERMOST: Final = 80
-_LONGEST_CHAIN: Final = 50
 _LONGEST_PIECE: Final = 8192
 """As much as is kept of an error's message."""

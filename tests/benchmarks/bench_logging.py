@@ -8,6 +8,9 @@ import logging
 import threading
 import warnings
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from opentelemetry import _logs
@@ -40,6 +43,19 @@ def fail(depth: int = 20) -> None:
     raise ValueError("no price for product 17")
 
 
+def functions_in_new_files(folder: Path, count: int) -> list[Callable[[], object]]:
+    """Return functions that fail below 20 others, no two at one place in the code: nothing of them was shown before."""
+    found: list[Callable[[], object]] = []
+    for number in range(count):
+        path = folder / f"shop_{number}.py"
+        calls = [f"def f{depth}(prices):\n    return f{depth + 1}(prices) or 0\n" for depth in range(20)]
+        path.write_text("\n".join([*calls, "def f20(prices):\n    raise ValueError('no price for product 17')\n"]))
+        names: dict[str, Any] = {}
+        exec(compile(path.read_text(), str(path), "exec"), names)
+        found.append(partial(names["f0"], {}))
+    return found
+
+
 def main() -> None:
     warnings.simplefilter("ignore")
     say_where()
@@ -57,11 +73,22 @@ def main() -> None:
         except ValueError:
             log.exception("could not price")
 
+    folder = TemporaryDirectory()
+    # As many as all rounds of all variants take, so that none comes twice.
+    unseen = iter(functions_in_new_files(Path(folder.name), 3 * 16 * 44))
+
+    def with_new_exception(_number: int) -> None:
+        try:
+            next(unseen)()
+        except ValueError:
+            log.exception("could not price")
+
     actions: dict[str, tuple[Callable[[int], object], int]] = {
         "debug, below the level": (lambda number: log.debug("priced %s", number), 20_000),
         "info": (lambda number: log.info("priced %s", number), 3000),
         "warning, on a step": (lambda number: log.warning("stale price of %s", number), 1000),
         "exception, 21 frames": (with_exception, 100),
+        "the same, first time there": (with_new_exception, 40),
     }
     for name, (action, count) in actions.items():
         compare(
@@ -88,6 +115,7 @@ def main() -> None:
         count=100,
     )
     asyncio.set_event_loop(None)
+    folder.cleanup()
 
 
 if __name__ == "__main__":

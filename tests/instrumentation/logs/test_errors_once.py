@@ -308,3 +308,38 @@ def test_either_can_be_switched_off(engine: sa.Engine, store_url: str, tmp_path:
     found = {row[0] for row in rows(engine, "SELECT error_type FROM debugging_error_log")}
 
     assert found == {"logging": {"ZeroDivisionError"}, "unhandled_exceptions": {"KeyError"}, "*": set()}[names]
+
+
+COUNTED = """
+    import traceback
+
+    made = []
+    original = traceback.StackSummary.format_frame_summary
+
+    def counted(stack, frame, **options):
+        made.append((frame.filename, frame.lineno, frame.name))
+        return original(stack, frame, **options)
+
+    traceback.StackSummary.format_frame_summary = counted
+    logging.raiseExceptions = False
+    logging.getLogger().addHandler(logging.NullHandler())  # or the last resort would write the stacks, too
+"""
+
+
+@on_sqlite
+def test_a_frame_is_formatted_once_for_steps_logs_and_hooks_together(store_url: str, tmp_path: Path) -> None:
+    """The text of its stack is what an exception costs the application's thread."""
+    ending = """
+    import threading
+    threading.excepthook = lambda args: None
+    for _ in range(2):
+        thread = threading.Thread(target=three, args=(1,))
+        thread.start()
+        thread.join()
+    ours = [one for one in made if one[0] == __file__]
+    print(len(ours), len(set(ours)), sorted({name for _, _, name in ours}))
+    """
+    program = run(DEEP.replace("    log = ", COUNTED + "\n    log = ", 1) + ending, tmp_path, url=store_url)
+
+    total, distinct, names = program.stdout.split(" ", 2)
+    assert (total, names) == (distinct, "['five', 'four', 'one', 'three', 'two']\n"), program.stderr
