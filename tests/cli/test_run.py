@@ -181,7 +181,7 @@ def test_gunicorn_and_its_workers_are_captured(tmp_path: Path) -> None:
     argv = ["run", "gunicorn", "--workers", "2", "--bind", f"127.0.0.1:{port}", "site_project.wsgi"]
     process = subprocess.Popen(
         [sys.executable, "-m", "e2edebug.cli", *argv],
-        cwd=site.folder, env=CLEAN_ENVIRONMENT | {"E2EDEBUG_DATABASE_URL": store_url},
+        cwd=site.folder, env=CLEAN_ENVIRONMENT | PATIENT | {"E2EDEBUG_DATABASE_URL": store_url},
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     assert process.stderr is not None
