@@ -9,14 +9,15 @@
 - recovering: batches go to the store again, and after each of them one frame of the spool, so that neither starves.
 
 Without a spool, or while it cannot be used, `retrying` and `spooling` hold one batch in memory and the queue is the
-bound. With `spool-first` every batch goes to disk before it goes anywhere else, in every state.
+bound. With `spool-first` every batch goes to disk before it goes anywhere else, in every state; what comes while the
+store keeps this thread waiting is put there by another one (`spool_relief`).
 """
 
 import logging
 import random
-import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from enum import StrEnum
 from typing import Final
 
@@ -29,6 +30,7 @@ from e2edebug_exporters.row_assembly import assemble
 from e2edebug_exporters.row_mapper import RowMapper
 from e2edebug_exporters.rows import RowBatch
 from e2edebug_exporters.spool.spool import Spool
+from e2edebug_exporters.store_calls import StoreCalls
 from e2edebug_exporters.store_connection import StoreConnection
 from e2edebug_exporters.table_creation import make_tables
 from e2edebug_schema.queries.readiness import require_answer
@@ -56,7 +58,7 @@ class State(StrEnum):
 
 
 class Delivery:
-    """Holds at most one batch. Used by one thread, except for `take_over`.
+    """Holds at most one batch. Used by one thread; by others only in its place, while it is inside one of `store_calls`.
 
     spool: None keeps rows in memory alone. clock, sleep, jitter: replaced by tests.
     """
@@ -95,9 +97,7 @@ class Delivery:
         self._next_adoption_at = self._clock()
         self.next_attempt_at = 0.0
         """Of the clock: when the store is tried again, while it is away."""
-        self._handover = threading.Lock()
-        self._is_in_store = False
-        self._is_taken_over = False
+        self.store_calls = StoreCalls()
 
     @property
     def is_holding(self) -> bool:
@@ -172,8 +172,8 @@ class Delivery:
         try:
             result = self._write(batch, deadline)
         except StoreUnavailable as unavailable:
-            with self._handover:
-                if self._is_taken_over:
+            with self.store_calls.lock:
+                if self.store_calls.is_taken_over:
                     return False
                 self._held.settle(unavailable.result, remaining=unavailable.remaining)
             self._note_failure(unavailable, begun_at)
@@ -182,8 +182,8 @@ class Delivery:
             elif self.state is State.SPOOLING:
                 self._held.move_to_disk()
             return not self.is_holding
-        with self._handover:
-            if self._is_taken_over:
+        with self.store_calls.lock:
+            if self.store_calls.is_taken_over:
                 return False
             self._held.settle(result, remaining=None)
         self._note_success()
@@ -202,15 +202,15 @@ class Delivery:
         try:
             result = self._write(replay.batch, deadline)
         except StoreUnavailable as unavailable:
-            with self._handover:
-                if self._is_taken_over:
+            with self.store_calls.lock:
+                if self.store_calls.is_taken_over:
                     return False
                 spool.settle(replay, unavailable.result, remaining=unavailable.remaining)
             self._note_failure(unavailable, begun_at)
             self._open_circuit()  # the frame is on disk: there is nothing to hold
             return False
-        with self._handover:
-            if self._is_taken_over:
+        with self.store_calls.lock:
+            if self.store_calls.is_taken_over:
                 return False
             spool.settle(replay, result, remaining=RowBatch())
             spool.done(replay)
@@ -229,6 +229,8 @@ class Delivery:
             if not self._is_answering():
                 return False
             self._note_success()
+            if self._spool is not None and not self._spool.is_empty:  # it was filled while the store was asked
+                return True
         if self.state is State.RECOVERING:
             self.state = State.HEALTHY
             self._is_replays_turn = False
@@ -239,7 +241,8 @@ class Delivery:
         """Probe the store where no row is left to do it with."""
         begun_at = self._clock()
         try:
-            require_answer(self._store.engine())
+            with self.store_calls.inside() if self._is_spool_first else nullcontext():
+                require_answer(self._store.engine())
         except Exception as error:  # noqa: BLE001 # whatever it is, the store is not ready
             failure = StoreUnavailable(short_text(error), classify(error))
             failure.__cause__ = error
@@ -318,11 +321,7 @@ class Delivery:
         Whether that one's batch still arrives cannot be told; it is safe to deliver it twice. False: it is at work
         elsewhere, and must be left alone.
         """
-        with self._handover:
-            if not self._is_in_store:
-                return False
-            self._is_taken_over = True
-            return True
+        return self.store_calls.take_over()
 
     def spool_mark(self) -> int:
         """Return the number of the last frame that was written."""
@@ -335,13 +334,8 @@ class Delivery:
     # One write.
 
     def _write(self, batch: RowBatch, deadline: float) -> WriteResult:
-        with self._handover:
-            self._is_in_store = True
-        try:
+        with self.store_calls.inside():
             return self._write_or_make_tables(batch, deadline)
-        finally:
-            with self._handover:
-                self._is_in_store = False
 
     def _write_or_make_tables(self, batch: RowBatch, deadline: float) -> WriteResult:
         try:

@@ -11,7 +11,7 @@ import threading
 import time
 from _thread import start_new_thread
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 from typing import Any, Final
 
 from opentelemetry import context as otel_context
@@ -49,6 +49,7 @@ from e2edebug_exporters.row_mapper import RowMapper
 from e2edebug_exporters.self_metrics import SelfMetrics
 from e2edebug_exporters.span_metrics import SpanMetrics
 from e2edebug_exporters.spool.opening import spool_of
+from e2edebug_exporters.spool_relief import SpoolRelief
 from e2edebug_exporters.store_connection import StoreConnection
 from e2edebug_exporters.synchronous import SynchronousSink
 from e2edebug_exporters.wake_up import WakeUp
@@ -105,6 +106,7 @@ class Pipeline:
             max_items=config.queue_max_items, max_bytes=config.queue_max_bytes, ledger=self.ledger
         )
         self._spool = spool_of(config, self._store, self.ledger)
+        self._is_spool_first = config.durability is Durability.SPOOL_FIRST and self._spool is not None
         self._is_closed = False
         self._sink: SynchronousSink | None = None
         self._exit_deadline: float | None = None
@@ -145,10 +147,13 @@ class Pipeline:
             ledger=self.ledger,
             auto_migrate=self._config.auto_migrate,
             spool=self._spool,
-            is_spool_first=self._config.durability is Durability.SPOOL_FIRST,
+            is_spool_first=self._is_spool_first,
             clock=self._clock,
             sleep=self._pause,
             jitter=self._jitter,
+        )
+        self._relief = SpoolRelief(
+            self._delivery.store_calls, self._spool_meanwhile, interval_s=self._config.flush_interval_s
         )
 
     # What the application's threads call.
@@ -361,14 +366,18 @@ class Pipeline:
                         return
                     self._report_full_queue()
                     if not self._delivery.is_store_away:
-                        self._configure(self._configuration_poll.run_if_due())
+                        with self._store_call():
+                            found = self._configuration_poll.run_if_due()
+                        self._configure(found)
+                    self._start_relief()
                     self.span_metrics.count_ended()
                     self._collect_due_metrics()
                     self._deliver()
                     if not self._delivery.is_store_away:
-                        self._timeouts.run_if_due()
-                        for chore in self._chores:
-                            chore()
+                        with self._store_call():
+                            self._timeouts.run_if_due()
+                            for chore in self._chores:
+                                chore()
             except BaseException as error:  # noqa: BLE001 # the one thread there is must survive any batch
                 self._has_more_to_send = False
                 self._delivery.abandon(INTERNAL_ERROR)
@@ -377,6 +386,28 @@ class Pipeline:
                 _report_internal("write a batch", error)
             if is_last_round and (self._is_empty() or self._is_time_over()):
                 return
+
+    def _store_call(self) -> AbstractContextManager[None]:
+        """With spool-first, what is recorded while the block waits for the store goes to disk."""
+        return self._delivery.store_calls.inside() if self._is_spool_first else nullcontext()
+
+    def _start_relief(self) -> None:
+        """Called once the configuration was asked for: what an operator hides is not to be put on disk either."""
+        if self._is_spool_first:
+            try:
+                self._relief.start()
+            except RuntimeError as error:  # the interpreter ends
+                self.ledger.note_error(str(error))
+
+    def _spool_meanwhile(self) -> bool:
+        """Take in one batch, in the relief's thread. Returns whether more may wait."""
+        try:
+            with _suppressed():
+                return not self._is_abandoned and self._take_in_batch()
+        except BaseException as error:  # noqa: BLE001 # this thread, too, must survive any batch; it was counted as dropped
+            self.ledger.note_error(f"{type(error).__name__}: {error}")
+            _report_internal("spool a batch", error)
+            return False
 
     def _configure(self, found: RuntimeConfiguration) -> None:
         """Take over what an operator has set. Before anything is mapped, so that what is to be hidden is."""
@@ -409,7 +440,7 @@ class Pipeline:
             until_attempt = self._delivery.next_attempt_at - now
             if self._flushes or self._stop_deadline is not None:
                 until_attempt = min(until_attempt, _FLUSH_RETRY_S)
-            pause = until_attempt if self._delivery.is_holding else min(pause, until_attempt)
+            pause = min(pause, until_attempt) if self._delivery.may_load else until_attempt
         if self._stop_deadline is not None:
             pause = min(pause, self._stop_deadline - now)
         return max(0.0, pause)
@@ -466,14 +497,19 @@ class Pipeline:
 
     def _take_in(self) -> None:
         for _ in range(_LOADS_IN_A_ROW):
-            if not self._delivery.may_load or self._gate.is_wanted:
+            if not self._take_in_batch():
                 return
-            items = self._queue.take(self._config.batch_max_items, _BATCH_BYTES)
-            if not items:
-                return
-            self._delivery.load(items)
-            if not self._delivery.is_holding:
-                self._queue.settle()
+
+    def _take_in_batch(self) -> bool:
+        if not self._delivery.may_load or self._gate.is_wanted:
+            return False
+        items = self._queue.take(self._config.batch_max_items, _BATCH_BYTES)
+        if not items:
+            return False
+        self._delivery.load(items)
+        if not self._delivery.is_holding:
+            self._queue.settle()
+        return True
 
     def _attempt_deadline(self) -> float:
         deadline = self._clock() + WRITE_TIMEOUT_S
@@ -494,6 +530,7 @@ class Pipeline:
         with self._lock:
             self._is_closed = True
             self._is_abandoned = True
+        self._delivery.store_calls.close()
         if is_spooling and self._is_work_mine(thread):
             try:
                 with _suppressed():
@@ -545,11 +582,14 @@ class Pipeline:
             with _suppressed():
                 self._collect_metrics()
         # A server may take its time, and a child does nothing with the parent's half of a conversation.
-        if self._gate.close(wait_s=0.0 if self._is_on_network else WAIT_S):
+        is_at_rest = self._gate.close(wait_s=0.0 if self._is_on_network else WAIT_S)
+        self._relief.gate.close()
+        if is_at_rest:
             self._store.leave_file()
 
     def after_fork_in_parent(self) -> None:
         """Go on."""
+        self._relief.gate.open()
         self._gate.open()
         self._wake.set()
 

@@ -10,6 +10,7 @@ from support.mariadb import MariaDBServer
 from support.spans import make_span
 
 from e2edebug.policy.config import load_config
+from e2edebug_exporters import delivery
 from e2edebug_exporters.bounded_queue import Item, Kind
 from e2edebug_exporters.configured_mapper import mapper_of
 from e2edebug_exporters.delivery import LONGEST_PAUSE_S, RETRY_TRIES, Delivery, State
@@ -17,6 +18,7 @@ from e2edebug_exporters.ledger import Ledger
 from e2edebug_exporters.store_connection import StoreConnection
 from e2edebug_schema.engine import create_store_engine
 from e2edebug_schema.migrate import migrate
+from e2edebug_schema.queries.readiness import require_answer
 
 from ..spool.batches import spool_in
 from .rows_by_hand import count, execute
@@ -291,3 +293,27 @@ def test_a_spool_that_fails_in_spool_first_holds_at_most_two_batches(tmp_path: P
     machine.delivery.give_up("shutdown")
     assert dict(machine.ledger.read().dropped) == {"shutdown": 2}
     assert machine.ledger.read().is_balanced
+
+
+def test_rows_that_come_while_the_store_is_only_asked_are_replayed(
+    store_url: str, engine: sa.Engine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    machine = Machine(store_url, tmp_path, is_spool_first=True)
+    machine.delivery.state = State.SPOOLING  # and no row on disk to probe the store with
+
+    def spool_meanwhile() -> bool:
+        machine.load()
+        return True
+
+    def answer_late(asked: sa.Engine) -> None:
+        assert machine.delivery.store_calls.do_meanwhile(spool_meanwhile)
+        require_answer(asked)
+
+    monkeypatch.setattr(delivery, "require_answer", answer_late)
+    assert machine.advance()
+    assert (machine.ledger.read().spooled, machine.ledger.read().stored) == (2, 0)
+    machine.advance_until_idle()
+
+    assert machine.delivery.state is State.HEALTHY
+    assert machine.ledger.read().spooled == 0
+    assert count(engine, "debugging_trace_step") == machine.ledger.read().stored == 2
