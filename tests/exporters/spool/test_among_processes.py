@@ -59,13 +59,13 @@ def test_what_killed_processes_left_is_stored_once_by_heirs_that_come_at_once(
     spools = tmp_path / "spools"
     execute(engine, "ALTER TABLE debugging_trace_step RENAME TO away")
     engine.dispose()
-    dead = [start(LEAVE_AND_DIE, store_url, tmp_path / "dead", spools) for _ in range(PROCESSES)]
+    dead = [start(LEAVE_AND_DIE, store_url, tmp_path / f"dead{number}", spools) for number in range(PROCESSES)]
     for process in dead:
         process.communicate(timeout=180)
     execute(engine, "ALTER TABLE away RENAME TO debugging_trace_step")
     engine.dispose()
 
-    heirs = [start(ADOPT, store_url, tmp_path / "heirs", spools) for _ in range(PROCESSES)]
+    heirs = [start(ADOPT, store_url, tmp_path / f"heirs{number}", spools) for number in range(PROCESSES)]
     for heir in heirs:
         assert heir.stdout is not None
         assert heir.stdout.readline() == "ready\n"
