@@ -12,7 +12,7 @@ SECONDS ?= 60
 RATE ?= 500
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-faults test-load fuzz test-matrix test-mysql test-contract lint format django-migration clean
+.PHONY: help demo test bench test-faults test-load fuzz test-matrix test-mysql test-contract lint format django-migration clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -47,6 +47,10 @@ test-browser: $(VENV)/.test ## Hostile strings on every page of the admin in a r
 	@$(BIN)/python -m pip install --quiet --group browser
 	PYTHONPATH=tests $(BIN)/python -m browser
 
+bench: $(VENV)-bench/.bench ## What tracing adds to a request, for e2edebug and its peers in one run: ARGS="--rounds 40"
+	@tests/ensure_mariadb.sh
+	PYTHONPATH=tests $(VENV)-bench/bin/python -m benchmarks.request_overhead.measure $(ARGS)
+
 test-matrix: $(VENV)/.test ## The suite on every supported Python that is installed, with each Django it takes
 	@tests/ensure_mariadb.sh
 	@tests/ensure_caches.sh
@@ -80,7 +84,7 @@ django-migration: $(VENV)/.lint ## Write the Django migration of a new table: NA
 	$(BIN)/ruff check --quiet --fix e2edebug/django/migrations
 
 clean: ## Remove what was installed and made here
-	rm -rf $(VENV) .nox .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/shop/.demo
+	rm -rf $(VENV) $(VENV)-bench .nox .fuzz .mypy_cache .ruff_cache .pytest_cache .hypothesis examples/shop/.demo
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
@@ -97,6 +101,12 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml
 $(VENV)/.test: $(BIN)/python pyproject.toml
 	@echo "Installing what the tests need into $(VENV) …"
 	$(BIN)/python -m pip install --quiet --editable ".[shop]" --group test
+	@touch $@
+
+$(VENV)-bench/.bench: $(BIN)/python pyproject.toml
+	$(PYTHON) -m venv $(VENV)-bench
+	$(VENV)-bench/bin/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(VENV)-bench/bin/python -m pip install --quiet --editable ".[shop]" --group bench
 	@touch $@
 
 $(VENV)/.lint: $(BIN)/python pyproject.toml

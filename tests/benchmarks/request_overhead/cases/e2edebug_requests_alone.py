@@ -1,0 +1,14 @@
+"""e2edebug without its spans of queries: what is left of its cost is that of the request itself."""
+
+import os
+from typing import Any
+
+from benchmarks.request_overhead.cases import e2edebug_complete
+
+
+def configure(settings: dict[str, Any]) -> None:
+    os.environ["E2EDEBUG_DISABLED_INSTRUMENTATIONS"] = "django_database,dbapi,sqlalchemy"
+
+
+begin = e2edebug_complete.begin
+flush = e2edebug_complete.flush
