@@ -164,8 +164,12 @@ def _apply_missing(connection: Connection) -> tuple[str, ...]:
             script.module.upgrade()
         for statement in _stamp_sql(dialect_name, script.revision):
             connection.exec_driver_sql(statement)
-        connection.commit()
+        # A server has committed each statement by itself. On SQLite the transaction is the turn: it ends with the last
+        # revision, or another process would begin in the middle.
+        if dialect_name in SERVER_DIALECTS:
+            connection.commit()
         applied.append(script.revision)
+    connection.commit()
     return tuple(applied)
 
 

@@ -66,7 +66,7 @@ def test_faults_fire_with_advice_and_resolve_when_they_are_mended(
                 "E2EDEBUG_NOTIFY_ALLOWED_NETWORKS": "127.0.0.0/8",
             }
         )
-        shop = RunningShop(folder, environment, stop_limit_s=PATIENCE_S, has_worker=False)
+        shop = RunningShop(folder, environment, stop_limit_s=PATIENCE_S)
         stop = threading.Event()
         with shop:
             visitor = threading.Thread(target=visit, args=(shop.url, stop))

@@ -120,14 +120,14 @@ def test_connections_bypass_the_drivers_connect_function(empty_store_url: str, m
     def wrapped(*args: Any, **keywords: Any) -> None:
         raise AssertionError("traced")
 
-    for module, name in ((pymysql, "connect"), (pymysql, "Connect"), (sqlite3, "connect"), (sqlite3.dbapi2, "connect")):
-        monkeypatch.setattr(module, name, wrapped)
-    monkeypatch.setattr(sa, "create_engine", wrapped)
-
-    engine = create_store_engine(empty_store_url)
-    with engine.connect() as connection:
-        assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
-    engine.dispose()
+    connects = ((pymysql, "connect"), (pymysql, "Connect"), (sqlite3, "connect"), (sqlite3.dbapi2, "connect"))
+    with monkeypatch.context() as patched:  # undone before the fixtures are: they connect, too
+        for module, name in (*connects, (sa, "create_engine")):
+            patched.setattr(module, name, wrapped)
+        engine = create_store_engine(empty_store_url)
+        with engine.connect() as connection:
+            assert connection.exec_driver_sql("SELECT 1").scalar_one() == 1
+        engine.dispose()
 
 
 def test_the_size_limit_of_a_statement_can_be_read(fresh_engine: sa.Engine) -> None:

@@ -1,5 +1,6 @@
 """Bringing a database to the schema: once, again, by many at once, against locks and over strangers' tables."""
 
+import secrets
 import shutil
 import sqlite3
 import subprocess
@@ -288,10 +289,11 @@ def test_a_process_that_never_finishes_its_migration_is_named(
 
 def test_a_user_who_may_not_create_tables_is_told_what_to_do(mariadb_server: Any) -> None:
     url = sa.make_url(mariadb_server.create_database())
+    reader = f"reader_{secrets.token_hex(4)}"
     with mariadb_server.root() as root, root.cursor() as cursor:
-        cursor.execute("CREATE USER reader IDENTIFIED BY 'reader'")
-        cursor.execute(f"GRANT SELECT ON {url.database}.* TO reader")
-    engine = create_store_engine(url.set(username="reader", password="reader"))
+        cursor.execute(f"CREATE USER {reader} IDENTIFIED BY 'reader'")
+        cursor.execute(f"GRANT SELECT ON {url.database}.* TO {reader}")
+    engine = create_store_engine(url.set(username=reader, password="reader"))
 
     try:
         with pytest.raises(MigrationRefused, match=r"CREATE command denied.*`e2edebug migrate --sql`"):
@@ -299,7 +301,7 @@ def test_a_user_who_may_not_create_tables_is_told_what_to_do(mariadb_server: Any
     finally:
         engine.dispose()
         with mariadb_server.root() as root, root.cursor() as cursor:
-            cursor.execute("DROP USER reader")
+            cursor.execute(f"DROP USER {reader}")
         mariadb_server.drop_database(str(url))
 
 

@@ -348,11 +348,11 @@ def test_stats_are_exact_at_every_moment_of_an_outage(store: Store, tmp_path: Pa
 
 @pytest.mark.parametrize("dialect", ["sqlite"])
 def test_a_long_replay_keeps_neither_metrics_nor_flushes_waiting(store: Store, tmp_path: Path) -> None:
-    with spooling_pipeline(store.url, tmp_path / "spools", batch_max_items=1, metric_interval_s=0.05) as pipeline:
+    with spooling_pipeline(store.url, tmp_path / "spools", batch_max_items=1, metric_interval_s=0.01) as pipeline:
         pipeline._self_metrics.collect = lambda: None  # type: ignore[method-assign] # each would be one row more
         store.go_away()
-        emit(pipeline, range(1, 801))
-        wait_until(lambda: pipeline.stats()["spooled"] >= 800, "nothing is spooled")
+        emit(pipeline, range(1, 2001))
+        wait_until(lambda: pipeline.stats()["spooled"] >= 2000, "nothing is spooled")
         left_at_collections: list[int] = []
         store.come_back()
         wait_until(lambda: pipeline.stats()["state"] == "recovering", "it does not recover")
@@ -361,4 +361,4 @@ def test_a_long_replay_keeps_neither_metrics_nor_flushes_waiting(store: Store, t
         assert pipeline.flush(60)
 
         assert len([left for left in left_at_collections if left > 0]) > 1
-    assert steps(store) == 800
+    assert steps(store) == 2000
