@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import sqlalchemy.engine
 from sqlalchemy import URL, Connection, Dialect, Engine, event, make_url
+from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from sqlalchemy.pool import QueuePool
 
@@ -39,6 +40,8 @@ _HOSTS_OPTION: Final = "e2edebug_hosts"
 
 POOL_TIMEOUT_S: Final = 2.0
 POOL_RECYCLE_S: Final = 240
+_NOT_IN_QUORUM: Final = 1047
+"""What a Galera node without a quorum answers to a statement: "WSREP has not yet prepared node for application use"."""
 
 _ACCEPTED_FORMS: Final = (
     "mysql+pymysql://user:password@host:3306/database, mariadb+pymysql://..., mysql+mysqldb://... "
@@ -81,6 +84,7 @@ def create_store_engine(
     except ModuleNotFoundError as error:
         raise StoreUrlError(f"the driver of {_shown(store_url)!r} is not installed: {error.name}") from error
     limit_reads(engine, read_timeout_s=read_timeout_s)
+    event.listen(engine, "handle_error", _give_up_a_node_in_a_minority)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "begin", _begin_sqlite_transaction)
     return engine
@@ -105,6 +109,13 @@ def parse_store_url(url: str | URL) -> URL:
     Raises StoreUrlError.
     """
     return parse_store_urls(url)[0]
+
+
+def _give_up_a_node_in_a_minority(context: ExceptionContext) -> None:
+    # Not among SQLAlchemy's disconnects: the pool would give the connection out again, and never look for another host.
+    arguments = context.original_exception.args
+    if arguments and arguments[0] == _NOT_IN_QUORUM:
+        context.is_disconnect = True
 
 
 def _host(url: URL) -> str:

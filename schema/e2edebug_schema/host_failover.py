@@ -1,12 +1,14 @@
 """Several hosts of one database: a connection goes to the first that answers a query, and rather to one that takes rows.
 
-A host that can be connected to need not be of use: a Galera node in a minority lets everybody in and refuses every
-query (1047), and an old primary is read-only. So a new connection is asked before it is given out.
+A host that can be connected to need not be of use: a Galera node in a minority lets everybody in and refuses whatever
+reads or writes a table (1047), and an old primary is read-only. So a new connection is asked before it is given out.
 """
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
+# A Galera node in a minority answers SET, SHOW, and a SELECT without a table like any other (MariaDB 10.11); DO it refuses.
+_REFUSED_IN_A_MINORITY: Final = "DO 0"
 _READINESS: Final = "SELECT @@global.read_only"
 _WRITABLE: Final = ("0", "OFF", "NO")
 
@@ -52,6 +54,7 @@ class HostFailover:
 def _takes_rows(connection: Any) -> bool:
     try:
         cursor = connection.cursor()
+        cursor.execute(_REFUSED_IN_A_MINORITY)
         cursor.execute(_READINESS)
         (answer,) = cursor.fetchone()
         cursor.close()

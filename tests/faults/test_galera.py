@@ -1,23 +1,30 @@
 """A Galera cluster of three nodes: conflicts at COMMIT, and nodes that are killed, frozen or without a quorum."""
 
+import json
 import secrets
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+import pymysql
 import pytest
+import sqlalchemy as sa
+from cli.command import run_process
 from exporters.writing.pipelines import assert_balanced, pipeline_on
 from exporters.writing.rows_by_hand import step
-from support.galera import GaleraCluster, wait_for_size, wait_until_synced
+from support.galera import GaleraCluster, status_of, wait_for_size, wait_until_synced
 from support.mariadb import MariaDBServer
 from support.small_disk import migrate_store
 from support.spans import make_span
+from support.waiting import wait_until
 
 from e2edebug_exporters.batch_writer import BatchWriter, StoreUnavailable
 from e2edebug_exporters.pipeline import Pipeline
 from e2edebug_exporters.rows import RowBatch
 from e2edebug_schema.engine import create_store_engine
+from e2edebug_schema.queries.sessions import list_sessions
 
 FAST = {"connect_timeout_s": 2.0, "read_timeout_s": 3.0, "write_timeout_s": 3.0}
 
@@ -153,7 +160,7 @@ def test_a_frozen_node_is_a_delay(cluster: GaleraCluster, database: str, frozen:
 
 @pytest.mark.fault(41)
 def test_without_a_quorum_rows_wait_until_there_is_one(cluster: GaleraCluster, database: str) -> None:
-    """What is left of the cluster accepts connections and a ping, and refuses every statement with 1047."""
+    """What is left of the cluster accepts connections and a ping, and refuses what reads or writes a table with 1047."""
     left, *others = cluster.nodes
     with pipeline_on(cluster.url(database), **FAST) as pipeline:
         with load_on(pipeline) as emitted:
@@ -171,3 +178,121 @@ def test_without_a_quorum_rows_wait_until_there_is_one(cluster: GaleraCluster, d
         node.start()
         wait_until_synced(node)
     assert count(others[0], database) == len(emitted)
+
+
+@pytest.fixture
+def lose_quorum(cluster: GaleraCluster) -> Iterator[Callable[[], None]]:
+    """Kills every node but the first, and returns once that one refuses queries; afterwards all take part again."""
+    left, *others = cluster.nodes
+    killed: list[MariaDBServer] = []
+
+    def lose() -> None:
+        for node in others:
+            node.kill()
+            killed.append(node)
+        wait_until(lambda: status_of(left, "wsrep_cluster_status") == "non-Primary")
+        refused = pytest.raises(pymysql.Error, match="1047")
+        with left.root() as connection, connection.cursor() as cursor, refused:
+            cursor.execute("SELECT 1 FROM mysql.user")
+
+    yield lose
+    if killed:
+        with left.root() as connection, connection.cursor() as cursor:
+            cursor.execute("SET GLOBAL wsrep_provider_options = 'pc.bootstrap=true'")
+    for node in killed:
+        node.start()
+        wait_until_synced(node)
+
+
+@pytest.fixture(scope="module")
+def elsewhere(cluster: GaleraCluster) -> Iterator[MariaDBServer]:
+    """A server that is in order, outside the cluster, with the same user and password."""
+    server = MariaDBServer.create()
+    with server.root() as connection, connection.cursor() as cursor:
+        cursor.execute(f"ALTER USER '{server.user}'@'127.0.0.1' IDENTIFIED BY '{cluster.nodes[0].password}'")
+    server.password = cluster.nodes[0].password
+    yield server
+    server.remove()
+
+
+@pytest.fixture
+def two_hosts(cluster: GaleraCluster, database: str, elsewhere: MariaDBServer) -> str:
+    """One URL: the cluster's first node, then the server elsewhere, both migrated."""
+    first = cluster.nodes[0]
+    with elsewhere.root() as connection, connection.cursor() as cursor:
+        cursor.execute(f"CREATE DATABASE {database}")
+    migrate_store(elsewhere.url(database))
+    return first.url(database).replace(f":{first.port}/", f":{first.port},127.0.0.1:{elsewhere.port}/")
+
+
+def span_ids(node: MariaDBServer, database: str) -> set[int]:
+    """Return the ids of the steps on *node*, also when it is in a minority."""
+    with node.root() as connection, connection.cursor() as cursor:
+        cursor.execute("SET SESSION wsrep_dirty_reads = 1")
+        cursor.execute(f"SELECT span_id FROM {database}.debugging_trace_step")
+        return {int(span_id, 16) for (span_id,) in cursor.fetchall()}
+
+
+def assert_nothing_dropped(pipeline: Pipeline) -> None:
+    assert pipeline.flush(90)
+    assert sum(pipeline.stats()["dropped"].values()) == 0
+    assert_balanced(pipeline)
+
+
+@pytest.mark.fault(41)
+def test_a_pipeline_leaves_a_node_that_loses_its_quorum_for_the_next_host(
+    cluster: GaleraCluster, database: str, two_hosts: str, elsewhere: MariaDBServer, lose_quorum: Callable[[], None]
+) -> None:
+    """The node answers 1047 on the connection that the pipeline already has."""
+    with pipeline_on(two_hosts, **FAST) as pipeline:
+        with load_on(pipeline) as emitted:
+            assert pipeline.flush(60)
+            assert not span_ids(elsewhere, database)
+            lose_quorum()
+            before = len(emitted)
+            wait_until(lambda: len(emitted) >= before + 100)
+        assert_nothing_dropped(pipeline)
+
+    kept, moved = span_ids(cluster.nodes[0], database), span_ids(elsewhere, database)
+    assert kept
+    assert moved >= set(emitted[before:])
+    assert kept | moved == set(emitted)
+    assert count(elsewhere, database, STEPS_OF_SESSIONS) == len(moved)
+
+
+@pytest.mark.fault(41)
+def test_a_pipeline_that_starts_beside_a_node_without_a_quorum_stores_in_the_next_host(
+    cluster: GaleraCluster, database: str, two_hosts: str, elsewhere: MariaDBServer, lose_quorum: Callable[[], None]
+) -> None:
+    """The node lets the pipeline connect, and answers its first query with 1047."""
+    lose_quorum()
+    with pipeline_on(two_hosts, **FAST) as pipeline:
+        with load_on(pipeline) as emitted:
+            wait_until(lambda: len(emitted) >= 100)
+        assert_all_stored_once(pipeline, emitted, elsewhere, database)
+
+    assert span_ids(elsewhere, database) == set(emitted)
+    assert not span_ids(cluster.nodes[0], database)
+
+
+@pytest.mark.fault(41)
+def test_reads_answer_from_the_next_host_when_a_node_has_lost_its_quorum(
+    database: str, two_hosts: str, elsewhere: MariaDBServer, lose_quorum: Callable[[], None], tmp_path: Path
+) -> None:
+    """The command line's, and those of an engine whose pool still has a connection to the node: it fails once."""
+    with pipeline_on(elsewhere.url(database), **FAST) as pipeline:
+        pipeline.put_span(make_span("only elsewhere"))
+        assert_nothing_dropped(pipeline)
+    reader = create_store_engine(two_hosts)
+    assert list_sessions(reader) == []
+
+    lose_quorum()
+    listed = run_process("sessions", "--database", two_hosts, "--json", cwd=tmp_path)
+    with pytest.raises(sa.exc.DBAPIError, match="1047"):
+        list_sessions(reader)
+    read_again = list_sessions(reader)
+    reader.dispose()
+
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert "only elsewhere" in listed.stdout
+    assert len(json.loads(listed.stdout)["sessions"]) == len(read_again) == 1
