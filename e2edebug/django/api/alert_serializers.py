@@ -17,9 +17,9 @@ class AlertEntrySerializer(serializers.ModelSerializer):
     threshold_id = serializers.IntegerField(read_only=True, allow_null=True)
     started_at = MomentField(read_only=True)
     last_seen_at = MomentField(read_only=True)
-    resolved_at = MomentField(read_only=True)
-    acknowledged_at = MomentField(read_only=True)
-    snoozed_until = MomentField(read_only=True)
+    resolved_at = MomentField(read_only=True, allow_null=True)
+    acknowledged_at = MomentField(read_only=True, allow_null=True)
+    snoozed_until = MomentField(read_only=True, allow_null=True)
 
     class Meta:
         model = models.Alert
@@ -54,7 +54,7 @@ class AlertNoteSerializer(serializers.Serializer):
 class SnoozeSerializer(AlertNoteSerializer):
     """Until when, or for how long; neither ends a snooze."""
 
-    until = serializers.DateTimeField(required=False, allow_null=True, default=None)
+    until = MomentField(required=False, allow_null=True, default=None)
     for_s = serializers.IntegerField(
         required=False, allow_null=True, default=None, min_value=1, max_value=int(LONGEST_SNOOZE.total_seconds())
     )
@@ -68,7 +68,6 @@ class SnoozeSerializer(AlertNoteSerializer):
             values["until"] = now + timedelta(seconds=values["for_s"])
         until = values["until"]
         if until is not None:
-            until = until if until.tzinfo is not None else until.replace(tzinfo=UTC)
             if not now < until <= now + LONGEST_SNOOZE:
                 raise serializers.ValidationError({"until": ["A moment within the next 30 days."]})
             values["until"] = until

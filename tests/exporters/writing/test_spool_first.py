@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from faults.test_processes import Program
 from support.mariadb import MariaDBServer
 from support.spans import make_span
 
@@ -24,6 +23,7 @@ from e2edebug_schema.migrate import migrate
 
 from .pipelines import NOWHERE, assert_balanced, pipeline_on
 from .rows_by_hand import count
+from .running_program import Program
 
 RELIEF = "e2edebug-spool-relief"
 
