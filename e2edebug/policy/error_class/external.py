@@ -45,6 +45,8 @@ def suggestion(raised: Raised) -> str:
             "repeating is safe."
         )
     status = _STATUS.search(raised.message)
+    if status is not None and _is_of_mail(raised):
+        return _suggestion_for_mail(status.group(1))
     if status is not None and status.group(1) in ("401", "403"):
         return (
             f"The other service answered {status.group(1)}: our key or token for it is wrong, expired or lacks the right; "
@@ -69,3 +71,14 @@ def suggestion(raised: Raised) -> str:
         "The connection to another service broke: whether it acted is not known, so repeat only what is safe to do twice, "
         "and decide what the user sees while it is away."
     )
+
+
+def _is_of_mail(raised: Raised) -> bool:
+    return raised.package == "smtplib" or "mail" in raised.short_name.lower() or "smtp" in raised.short_name.lower()
+
+
+def _suggestion_for_mail(code: str) -> str:
+    # In SMTP, 4 says "not now" and 5 "never" (RFC 5321, 4.2.1): the other way round than in HTTP.
+    if code.startswith("4"):
+        return f"The mail server cannot take it now ({code}): try again later, after a pause that grows, in a task of its own."
+    return f"The mail server refused it for good ({code}): check address, sender and login; repeating it will not help."

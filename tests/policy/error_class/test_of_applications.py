@@ -224,3 +224,19 @@ def test_the_classes_are_those_that_are_documented() -> None:
         "authentication", "code", "configuration", "database.connection", "database.constraint", "database.deadlock",
         "database.lock_wait", "external", "not_found", "permission", "serialization", "template", "timeout", "validation",
     )  # fmt: skip
+
+
+def test_what_a_mail_server_cannot_take_now_is_tried_again() -> None:
+    """SMTP counts the other way round than HTTP (RFC 5321, 4.2.1)."""
+
+    class MailServerError(Exception):
+        """Of an application."""
+
+    def send(message: str) -> None:
+        raise MailServerError(message)
+
+    now = advice_about(raised_by(lambda: send("the mail server says: 451 try again later")))
+    never = advice_about(raised_by(lambda: send("550 no such user")))
+
+    assert "try again later, after a pause" in now.suggestion
+    assert "refused it for good (550)" in never.suggestion
