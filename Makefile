@@ -12,7 +12,7 @@ SECONDS ?= 60
 RATE ?= 500
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench test-faults test-load fuzz test-matrix test-mysql test-contract lint format django-migration clean
+.PHONY: help demo test bench bench-compare bench-document test-faults test-load fuzz test-matrix test-mysql test-contract lint format django-migration clean
 
 help: ## What can be made
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -47,9 +47,20 @@ test-browser: $(VENV)/.test ## Hostile strings on every page of the admin in a r
 	@$(BIN)/python -m pip install --quiet --group browser
 	PYTHONPATH=tests $(BIN)/python -m browser
 
-bench: $(VENV)-bench/.bench ## What tracing adds to a request, for e2edebug and its peers in one run: ARGS="--rounds 40"
+bench: $(VENV)-bench/.bench ## What it costs, beside the peers, into tests/benchmarks/results; ARGS="request_overhead --quick" for some
 	@tests/ensure_mariadb.sh
-	PYTHONPATH=tests $(VENV)-bench/bin/python -m benchmarks.request_overhead.measure $(ARGS)
+	@tests/ensure_caches.sh
+	@tests/ensure_valgrind.sh
+	PYTHONPATH=tests $(VENV)-bench/bin/python -m benchmarks $(ARGS)
+
+bench-compare: $(VENV)-bench/.bench ## Measure again and compare with what was kept; ARGS="--with FILE" compares two runs
+	@tests/ensure_mariadb.sh
+	@tests/ensure_caches.sh
+	@tests/ensure_valgrind.sh
+	PYTHONPATH=tests $(VENV)-bench/bin/python -m benchmarks compare $(ARGS)
+
+bench-document: $(VENV)/.test ## Write docs/performance.md, its chart and the README's figures from what was kept
+	PYTHONPATH=tests $(BIN)/python -m benchmarks document
 
 test-matrix: $(VENV)/.test ## The suite on every supported Python that is installed, with each Django it takes
 	@tests/ensure_mariadb.sh
@@ -106,7 +117,7 @@ $(VENV)/.test: $(BIN)/python pyproject.toml
 $(VENV)-bench/.bench: $(BIN)/python pyproject.toml
 	$(PYTHON) -m venv $(VENV)-bench
 	$(VENV)-bench/bin/python -m pip install --quiet --upgrade "pip>=25.1"
-	$(VENV)-bench/bin/python -m pip install --quiet --editable ".[shop]" --group bench
+	$(VENV)-bench/bin/python -m pip install --quiet --editable ".[shop]" --group test --group bench
 	@touch $@
 
 $(VENV)/.lint: $(BIN)/python pyproject.toml

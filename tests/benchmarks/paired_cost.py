@@ -6,13 +6,13 @@ each figure is the median of its rounds, in time of the processor.
 
 import os
 import platform
-import statistics
 import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
+from benchmarks.result import Case, Figure
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
@@ -64,9 +64,12 @@ def plain() -> Iterator[None]:
 
 def compare(
     name: str, operation: Callable[[int], object], *, peer: Variant, ours: Variant, count: int, rounds: int = 15
-) -> None:
-    """Print what *operation* (called with how often it is to be done) costs alone, and what the two add to it."""
-    variants: dict[str, Variant] = {"plain": plain, "peer": peer, "ours": ours}
+) -> Case:
+    """Return and print what *operation* (called with how often it is to be done) costs alone, and what the two add to it.
+
+    The case is one row for one operation, with the columns `alone`, `OpenTelemetry adds`, `e2edebug adds` and their ratio.
+    """
+    variants: dict[str, Variant] = {"alone": plain, "peer": peer, "ours": ours}
     times_us: dict[str, list[float]] = {variant: [] for variant in variants}
     for number in range(rounds + 1):
         for variant, context in variants.items():
@@ -77,13 +80,28 @@ def compare(
                 taken_us = (time.process_time() - began) * 1e6 / count
             if number:  # the first round warms up
                 times_us[variant].append(taken_us)
-    base = statistics.median(times_us["plain"])
-    added = {variant: statistics.median(times_us[variant]) - base for variant in ("peer", "ours")}
-    # By round as well: what disturbs a round disturbs all three.
-    ratio = added["ours"] / added["peer"] if added["peer"] > 0 else float("nan")
-    print(
-        f"{name:<28} plain {base:8.1f} us   peer +{added['peer']:7.1f} us   ours +{added['ours']:7.1f} us   ratio {ratio:5.2f}"
+    # Against the plain one of the same round: what disturbs a round disturbs all three.
+    added = {
+        variant: [one - alone for one, alone in zip(times_us[variant], times_us["alone"], strict=True)]
+        for variant in ("peer", "ours")
+    }
+    ratios = [own / stock for own, stock in zip(added["ours"], added["peer"], strict=True) if stock > 0]
+    case = Case(
+        name,
+        "ours",
+        {
+            "alone": Figure.of(times_us["alone"], "us"),
+            "OpenTelemetry adds": Figure.of(added["peer"], "us"),
+            "e2edebug adds": Figure.of(added["ours"], "us"),
+            "ratio": Figure.of(ratios or [float("nan")], "1"),
+        },
     )
+    print(
+        f"{name:<28} alone {case.figures['alone'].median:8.1f} us   peer +{case.figures['OpenTelemetry adds'].median:7.1f} us"
+        f"   ours +{case.figures['e2edebug adds'].median:7.1f} us   ratio {case.figures['ratio'].median:5.2f}",
+        flush=True,
+    )
+    return case
 
 
 def say_where() -> None:

@@ -63,7 +63,12 @@ class Result:
     cases: list[Case]
     targets: list[Target] = field(default_factory=list)
     tables: dict[str, list[dict[str, Any]]] = field(default_factory=dict)
-    """Further tables by their title: rows of heading and value."""
+    """Further tables by their title: rows of heading and value.
+
+    One called `Growth` (`rows`, then one number a column, in ascending order of rows) is drawn as the chart of growth.
+    """
+    failures: dict[str, str] = field(default_factory=dict)
+    """Cases that could not be measured, and why. The run counts as failed; what else was measured is kept."""
 
     def as_json(self) -> dict[str, Any]:
         """Return what `json.dumps` takes and :meth:`from_json` reads."""

@@ -12,14 +12,18 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from statistics import median, quantiles
-from typing import Any
+from typing import Any, Literal
 
+from benchmarks.harness.listing import modules_in
+from benchmarks.result import Case as Row
+from benchmarks.result import Figure, Result, Target
 from benchmarks.sink import running_sink
 from support.mariadb import MariaDBServer
 
 BASE = "bare"
-CASES = ("bare", "bare_again", "otel_noop", "otlp", "e2edebug_complete", "e2edebug_requests_alone", "sentry", "silk")
+CASES = modules_in(Path(__file__).with_name("cases"))
 
 
 class Case:
@@ -113,6 +117,38 @@ def _figures(blocks: dict[str, list[dict[str, float]]], name: str) -> dict[str, 
         found[key] = {"median": median(values), "added": median(added), "added_quartiles": [low, high]}
     found["peak_rss_mb"] = blocks[name][-1]["peak_rss_mb"]
     return found
+
+
+def request_overhead(*, quick: bool) -> list[Result]:
+    """Return the benchmark's result."""
+    result = measure(CASES, rounds=3 if quick else 20, requests=20 if quick else 100)
+    rows, headings = [], {"cpu_us": "CPU", "caller_cpu_us": "caller's CPU", "p50_us": "p50", "p99_us": "p99"}
+    for name, found in result["cases"].items():
+        figures = {}
+        for key, heading in headings.items():
+            low, high = found[key]["added_quartiles"]
+            figures[f"{heading} added"] = Figure(found[key]["added"], low, high, "us")
+        who: Literal["base", "peer", "ours"] = (
+            "base" if name.startswith("bare") else "ours" if name.startswith("e2edebug") else "peer"
+        )
+        rows.append(Row(name, who, figures))
+    added = {name: found["cpu_us"]["added"] for name, found in result["cases"].items()}
+    targets = [
+        Target(f"CPU added to a request, of what {words} adds", added["e2edebug_complete"] / added[peer], bound)
+        for peer, words, bound in (
+            ("otel_noop", "OpenTelemetry's own instrumentation with an exporter that does nothing", 0.6),
+            ("silk", "django-silk", 0.1),
+        )
+    ]
+    return [
+        Result(
+            name="request_overhead",
+            title="A request with five queries",
+            explanation=__doc__ or "",
+            cases=rows,
+            targets=targets,
+        )
+    ]
 
 
 def main() -> None:
