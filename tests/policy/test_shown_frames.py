@@ -12,6 +12,7 @@ import pytest
 
 from e2edebug.policy import shown_frames
 from e2edebug.policy.exception_stack import stack_text
+from e2edebug.policy.frame_text import frame_text
 
 PROGRAM = """\
 def outer(prices):
@@ -31,15 +32,14 @@ def outer(tmp_path: Path) -> Callable[[list[int]], int]:
 
 @pytest.fixture
 def made(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The functions of which Python was asked what to show, one entry for each time."""
+    """The functions of which it was made what to show, one entry for each time."""
     names: list[str] = []
-    original = traceback.StackSummary.format_frame_summary
 
-    def counted(stack: traceback.StackSummary, frame_summary: traceback.FrameSummary, **options: Any) -> str:
-        names.append(frame_summary.name)
-        return original(stack, frame_summary, **options)
+    def counted(frame: traceback.FrameSummary) -> str:
+        names.append(frame.name)
+        return frame_text(frame)
 
-    monkeypatch.setattr(traceback.StackSummary, "format_frame_summary", counted)
+    monkeypatch.setattr(shown_frames, "frame_text", counted)
     return names
 
 
