@@ -17,7 +17,6 @@ import logging
 import random
 import time
 from collections.abc import Callable, Sequence
-from contextlib import nullcontext
 from enum import StrEnum
 from typing import Final
 
@@ -241,7 +240,7 @@ class Delivery:
         """Probe the store where no row is left to do it with."""
         begun_at = self._clock()
         try:
-            with self.store_calls.inside() if self._is_spool_first else nullcontext():
+            with self.store_calls.inside():
                 require_answer(self._store.engine())
         except Exception as error:  # noqa: BLE001 # whatever it is, the store is not ready
             failure = StoreUnavailable(short_text(error), classify(error))

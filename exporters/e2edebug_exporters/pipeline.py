@@ -11,7 +11,7 @@ import threading
 import time
 from _thread import start_new_thread
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import suppress
 from typing import Any, Final
 
 from opentelemetry import context as otel_context
@@ -48,7 +48,7 @@ from e2edebug_exporters.rest_on_disk import put_rest_on_disk
 from e2edebug_exporters.row_mapper import RowMapper
 from e2edebug_exporters.self_metrics import SelfMetrics
 from e2edebug_exporters.span_metrics import SpanMetrics
-from e2edebug_exporters.spool.opening import spool_of
+from e2edebug_exporters.spool.opening import remembered_configuration_of, spool_of
 from e2edebug_exporters.spool_relief import SpoolRelief
 from e2edebug_exporters.store_connection import StoreConnection
 from e2edebug_exporters.synchronous import SynchronousSink
@@ -106,6 +106,9 @@ class Pipeline:
             max_items=config.queue_max_items, max_bytes=config.queue_max_bytes, ledger=self.ledger
         )
         self._spool = spool_of(config, self._store, self.ledger)
+        self._remembered = remembered_configuration_of(config, self._store)
+        self._known_configuration: RuntimeConfiguration | None = None
+        """What a forked child begins with."""
         self._is_spool_first = config.durability is Durability.SPOOL_FIRST and self._spool is not None
         self._is_closed = False
         self._sink: SynchronousSink | None = None
@@ -139,7 +142,9 @@ class Pipeline:
         self._has_more_to_send = False
         self._next_full_log_at = 0.0
         self._next_metrics_at = self._clock() + self._config.metric_interval_s
-        self._configuration_poll = ConfigurationPoll(self._store, clock=self._clock)
+        self._configuration_poll = ConfigurationPoll(
+            self._store, known=self._known_configuration, remembered=self._remembered, clock=self._clock
+        )
         self._timeouts = WorkflowTimeouts(self._store, timeout_s=self._config.workflow_timeout_s, clock=self._clock)
         self._delivery = Delivery(
             self._store,
@@ -337,6 +342,7 @@ class Pipeline:
     def _work_here(self) -> None:
         """Do the thread's work in the calling one: Python 3.12.0 to 3.12.2 start no thread once exit handlers run."""
         with _suppressed():
+            self._configure(self._configuration_poll.recall())
             self._collect_due_metrics()
             self._deliver()
             while self._has_more_to_send:
@@ -365,8 +371,11 @@ class Pipeline:
                     if not self._is_in_own_thread():
                         return
                     self._report_full_queue()
+                    self._configure(self._configuration_poll.recall())
+                    if self._configuration_poll.known is not None:
+                        self._start_relief()
                     if not self._delivery.is_store_away:
-                        with self._store_call():
+                        with self._delivery.store_calls.inside():
                             found = self._configuration_poll.run_if_due()
                         self._configure(found)
                     self._start_relief()
@@ -374,7 +383,7 @@ class Pipeline:
                     self._collect_due_metrics()
                     self._deliver()
                     if not self._delivery.is_store_away:
-                        with self._store_call():
+                        with self._delivery.store_calls.inside():
                             self._timeouts.run_if_due()
                             for chore in self._chores:
                                 chore()
@@ -387,12 +396,8 @@ class Pipeline:
             if is_last_round and (self._is_empty() or self._is_time_over()):
                 return
 
-    def _store_call(self) -> AbstractContextManager[None]:
-        """With spool-first, what is recorded while the block waits for the store goes to disk."""
-        return self._delivery.store_calls.inside() if self._is_spool_first else nullcontext()
-
     def _start_relief(self) -> None:
-        """Called once the configuration was asked for: what an operator hides is not to be put on disk either."""
+        """Called once the configuration is known or was asked for: what an operator hides is not to be put on disk."""
         if self._is_spool_first:
             try:
                 self._relief.start()
@@ -563,6 +568,7 @@ class Pipeline:
         spool, deadline = self._spool, self._stop_deadline
         assert spool is not None  # the caller looked
         assert deadline is not None  # a shutdown sets it
+        self._configure(self._configuration_poll.recall())  # no thread may have come that far
         put_rest_on_disk(
             self._queue,
             self._delivery,
@@ -603,6 +609,7 @@ class Pipeline:
         if self._spool is not None:
             self._spool.after_fork_in_child()
         self._exit_deadline = None
+        self._known_configuration = self._configuration_poll.known
         self._begin()
 
     def exit(self) -> None:

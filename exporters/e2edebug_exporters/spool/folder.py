@@ -18,6 +18,7 @@ from typing import Final, NamedTuple, Self
 ABOUT: Final = "about.json"
 _FRAMES: Final = ".frames"
 _LOCK: Final = ".lock"
+_LONGEST_TEXT: Final = 1_000_000
 _NEW: Final = os.O_CREAT | os.O_EXCL
 _SAFE: Final = os.O_NOFOLLOW | os.O_CLOEXEC
 
@@ -106,8 +107,7 @@ class SpoolFolder:
     def about(self) -> dict[str, str]:
         """Return what the folder is for, as its maker wrote it; empty if that cannot be read."""
         try:
-            with os.fdopen(os.open(ABOUT, os.O_RDONLY | _SAFE, dir_fd=self._fd), encoding="utf-8") as file:
-                found = json.loads(file.read(10_000))
+            found = json.loads(self.read_text(ABOUT) or "{}")
         except (OSError, ValueError):
             return {}
         return {str(key): str(value) for key, value in found.items()} if isinstance(found, dict) else {}
@@ -119,6 +119,19 @@ class SpoolFolder:
             return
         with os.fdopen(fd, "w", encoding="utf-8") as file:
             file.write(json.dumps(dict(about), indent=1))
+
+    def read_text(self, name: str) -> str | None:
+        """Return the beginning of the file *name*, None where there is none. Raises OSError, or ValueError for no text."""
+        try:
+            fd = os.open(name, os.O_RDONLY | _SAFE, dir_fd=self._fd)
+        except FileNotFoundError:
+            return None
+        with os.fdopen(fd, encoding="utf-8") as file:
+            return file.read(_LONGEST_TEXT)
+
+    def replace_text(self, name: str, text: str) -> None:
+        """Put *text* in the place of the file *name*, all or nothing. Raises OSError."""
+        self._replace(name, text.encode("utf-8"))
 
     def segments(self) -> list[tuple[SegmentName, int]]:
         """Return the files of frames and their sizes, oldest first. Raises OSError."""
@@ -156,11 +169,14 @@ class SpoolFolder:
 
     def replace(self, segment: SegmentName, data: bytes) -> None:
         """Put *data* in the place of what *segment* holds, all or nothing. Raises OSError."""
-        temporary = f".{segment.owner}.{secrets.token_hex(4)}.partial"
+        self._replace(str(segment), data)
+
+    def _replace(self, name: str, data: bytes) -> None:
+        temporary = f".{os.getpid()}.{secrets.token_hex(8)}.partial"
         try:
             with os.fdopen(os.open(temporary, os.O_WRONLY | _NEW | _SAFE, 0o600, dir_fd=self._fd), "wb") as file:
                 file.write(data)
-            os.rename(temporary, str(segment), src_dir_fd=self._fd, dst_dir_fd=self._fd)
+            os.rename(temporary, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
         except OSError:
             self._remove(temporary)
             raise
