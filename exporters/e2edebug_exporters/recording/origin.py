@@ -13,6 +13,8 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationInfo, Instrume
 from opentelemetry.trace import Link, SpanContext
 from opentelemetry.util.types import AnyValue, Attributes
 
+from e2edebug_exporters.recording.kept_attributes import bounded
+
 _PLAIN_TYPES: Final[frozenset[type[Any]]] = frozenset({str, int, float, bool, bytes, NoneType})
 """Exactly these, no subclasses: values that nothing can change and that the SDK keeps as they are."""
 
@@ -57,19 +59,15 @@ class SpanOrigin:
 
     def bounded_attributes(self, attributes: Mapping[str, AnyValue] | None) -> BoundedAttributes:
         """Return the SDK's container for the attributes of a span, which cleans, cuts and drops."""
-        return BoundedAttributes(
+        return bounded(
             self.limits.max_span_attributes,
             attributes,
             immutable=False,
-            max_value_len=self.limits.max_span_attribute_length,
+            longest=self.limits.max_span_attribute_length,
         )
 
     def link(self, context: SpanContext, attributes: Attributes) -> Link:
         """Return a link as a span keeps it."""
-        kept = BoundedAttributes(
-            self.limits.max_link_attributes,
-            attributes,
-            immutable=True,
-            max_value_len=self.limits.max_attribute_length,
-        )
+        limits = self.limits
+        kept = bounded(limits.max_link_attributes, attributes, immutable=True, longest=limits.max_attribute_length)
         return Link(context, kept)

@@ -26,6 +26,7 @@ from opentelemetry.util.types import AnyValue, Attributes
 
 from e2edebug.policy.exception_stack import UNPRINTABLE, stack_text
 from e2edebug.policy.recorded_exceptions import is_recorded, remember_recorded
+from e2edebug_exporters.recording.kept_attributes import bounded, put, put_all
 from e2edebug_exporters.recording.origin import SpanOrigin
 
 _log = logging.getLogger(__name__)
@@ -36,8 +37,8 @@ _ONLY_STR: Final = frozenset({str})
 class RecordingSpan(trace.Span, ReadableSpan):
     """A span under way, and after end() the immutable record of it. Safe for threads.
 
-    Differs from the SDK's in two things that can be seen: recording an exception never raises, whatever the
-    exception's own `__str__` does; and what takes its end from the clock lasts as long as it took, whatever is done to
+    Differs from the SDK's in three things that can be seen: recording an exception never raises, whatever the
+    exception's own `__str__` does; nor does setting a value that cannot be read; and what takes its end from the clock lasts as long as it took, whatever is done to
     the system's time meanwhile. The fields have the names of ReadableSpan's, because processors in the wild
     assign to `span._name` and `span._attributes`.
     """
@@ -225,17 +226,15 @@ class RecordingSpan(trace.Span, ReadableSpan):
         with self._lock:
             if self._end_time is None:
                 attributes = self._attributes
-                if type(attributes) is dict:
-                    if type(key) is str and key and type(value) in self._origin.plain_types:
-                        if key in attributes:
-                            del attributes[key]
-                            attributes[key] = value
-                            return
-                        if len(attributes) < self._origin.most_attributes:
-                            attributes[key] = value
-                            return
-                    attributes = self._bounded_attributes()
-                attributes[key] = value
+                if type(attributes) is dict and type(key) is str and key and type(value) in self._origin.plain_types:
+                    if key in attributes:
+                        del attributes[key]
+                        attributes[key] = value
+                        return
+                    if len(attributes) < self._origin.most_attributes:
+                        attributes[key] = value
+                        return
+                put(self._bounded_attributes(), key, value)
                 return
         _log.warning("Setting attribute on ended span.")
 
@@ -257,9 +256,7 @@ class RecordingSpan(trace.Span, ReadableSpan):
                         own.pop(key, None)
                     own.update(new)
                 else:
-                    kept = self._bounded_attributes()
-                    # The SDK's own way where it has one: it treats keys that are no strings unlike one at a time.
-                    getattr(kept, "_set_items", kept.update)(new)
+                    put_all(self._bounded_attributes(), new)
                 return
         _log.warning("Setting attribute on ended span.")
 
@@ -278,7 +275,7 @@ class RecordingSpan(trace.Span, ReadableSpan):
         ):
             kept = MappingProxyType(dict(attributes))
         else:
-            kept = BoundedAttributes(most, attributes, immutable=True, max_value_len=limits.max_attribute_length)
+            kept = bounded(most, attributes, immutable=True, longest=limits.max_attribute_length)
         event = Event(name, kept, time_ns() if timestamp is None else timestamp)
         with self._lock:
             if self._end_time is None:

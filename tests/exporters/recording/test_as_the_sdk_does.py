@@ -27,6 +27,7 @@ from opentelemetry.trace import (
     TraceState,
 )
 
+from e2edebug_exporters.recording.kept_attributes import UNREADABLE
 from e2edebug_exporters.recording.provider import RecordingTracerProvider, make_tracer_provider
 from e2edebug_exporters.recording.span import UNPRINTABLE
 
@@ -376,6 +377,44 @@ def test_an_exception_that_cannot_be_printed_is_recorded_all_the_same() -> None:
     assert kept.events[0].attributes is not None
     assert kept.events[0].attributes["exception.message"] == UNPRINTABLE
     assert kept.status.description == f"Mute: {UNPRINTABLE}"
+
+
+class Unreadable:
+    """Fails when it is asked for its text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("not ready")
+
+
+def endless() -> list[Any]:
+    value: list[Any] = []
+    value.append(value)
+    return value
+
+
+@pytest.mark.fault(32)
+@pytest.mark.parametrize(
+    "value", [endless(), Unreadable(), {"inner": [Unreadable()]}], ids=["endless", "text", "inner"]
+)
+def test_a_value_that_cannot_be_read_costs_the_application_nothing_and_itself_alone(value: Any) -> None:
+    seen = Seen()
+    provider = RecordingTracerProvider(sampling.ALWAYS_ON, RESOURCE)
+    provider.add_span_processor(seen)
+    context = SpanContext(1, 2, is_remote=True, trace_flags=TraceFlags(1))
+
+    span = provider.get_tracer("test").start_span(
+        "read", attributes={"a": 1, "b": value}, links=[Link(context, {"b": value})]
+    )
+    span.set_attribute("c", value)
+    span.set_attributes({"d": value, "e": 2})
+    span.add_event("happened", {"b": value, "f": 3})
+    span.add_link(context, {"b": value})
+    span.end()
+
+    (ended,) = seen.ended
+    assert dict(ended.attributes or {}) == {"a": 1, "b": UNREADABLE, "c": UNREADABLE, "d": UNREADABLE, "e": 2}
+    assert dict(ended.events[0].attributes or {}) == {"b": UNREADABLE, "f": 3}
+    assert [dict(link.attributes or {}) for link in ended.links] == [{"b": UNREADABLE}] * 2
 
 
 def test_the_attributes_a_caller_passed_stay_the_callers() -> None:
