@@ -1,7 +1,15 @@
 """A process that serves requests of one case to itself, whenever it is told to: `python -m … CASE`.
 
-Reads a number of requests a line and answers with a line of JSON: what the block cost. Requests go straight into the
-WSGI application, so that no web server and no client is in the figures.
+Requests go straight into the WSGI application, so that no web server and no client is in the figures.
+
+A case is a module in the folder `cases`, found by being there:
+
+TITLE, WHO            what it is called, and whether it is the `base`, a `peer` or `ours`
+configure(settings)   change Django's settings before they are used
+begin()               switch it on, before `django.setup()`
+prepare()             optional: what it needs once before it serves, such as tables
+settle()              optional: wait until it has sent what it sends by itself within seconds; by default flush()
+flush()               send all that waits, aggregated metrics of this moment included
 """
 
 import gc
@@ -10,8 +18,8 @@ import json
 import resource
 import sys
 import time
+from collections.abc import Callable
 from io import BytesIO
-from statistics import median, quantiles
 from types import ModuleType
 from typing import Any
 
@@ -19,7 +27,11 @@ from benchmarks.request_overhead.site import PRODUCTS, site_settings
 
 
 def main(name: str) -> None:
-    """Serve blocks of requests until the input ends."""
+    """Serve until the input ends.
+
+    A line `100 settle` or `100 flush` (the default) asks for so many requests and what has to be sent after them, and
+    is answered by what all of it cost, as a line of JSON. With 0 requests it is the cost of the sending alone.
+    """
     case: ModuleType = importlib.import_module(f"benchmarks.request_overhead.cases.{name}")
     settings = site_settings()
     case.configure(settings)
@@ -36,30 +48,30 @@ def main(name: str) -> None:
     if prepare is not None:
         prepare()
     application = WSGIHandler()
-    print(json.dumps({"ready": True}), flush=True)
+    ways = {"flush": case.flush, "settle": getattr(case, "settle", case.flush)}
+    print(json.dumps({"title": case.TITLE, "who": case.WHO}), flush=True)
     for line in sys.stdin:
-        print(json.dumps(block(application, case, int(line))), flush=True)
+        requests, way = (*line.split(), "flush")[:2]
+        print(json.dumps(block(application, ways[way], int(requests))), flush=True)
 
 
-def block(application: Any, case: ModuleType, requests: int) -> dict[str, float]:
-    """Return CPU and wall time of so many requests, microseconds a request; the export is part of it."""
+def block(application: Any, send: Callable[[], None], requests: int) -> dict[str, Any]:
+    """Return CPU time of the process and of the serving thread in it, in all, and how long each request took."""
     gc.collect()
     walls = []
     process_ns, thread_ns = time.process_time_ns(), time.thread_time_ns()
     for number in range(requests):
         began = time.perf_counter_ns()
         ask(application, number % PRODUCTS)
-        walls.append(time.perf_counter_ns() - began)
+        walls.append((time.perf_counter_ns() - began) / 1e3)
     thread_ns = time.thread_time_ns() - thread_ns
-    case.flush()
+    send()
     process_ns = time.process_time_ns() - process_ns
-    cut = quantiles(walls, n=100)
     return {
-        "cpu_us": process_ns / requests / 1e3,
-        "caller_cpu_us": thread_ns / requests / 1e3,
-        "p50_us": median(walls) / 1e3,
-        "p99_us": cut[98] / 1e3,
-        "peak_rss_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
+        "cpu_us": process_ns / 1e3,
+        "caller_cpu_us": thread_ns / 1e3,
+        "walls_us": walls,
+        "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
     }
 
 

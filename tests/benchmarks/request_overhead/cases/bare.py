@@ -2,6 +2,9 @@
 
 from typing import Any
 
+TITLE = "The site alone"
+WHO = "base"
+
 
 def configure(settings: dict[str, Any]) -> None:
     """Change nothing."""

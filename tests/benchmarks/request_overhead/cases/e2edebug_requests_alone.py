@@ -5,10 +5,14 @@ from typing import Any
 
 from benchmarks.request_overhead.cases import e2edebug_complete
 
+TITLE = "e2edebug, its queries switched off"
+WHO = "ours"
+
 
 def configure(settings: dict[str, Any]) -> None:
     os.environ["E2EDEBUG_DISABLED_INSTRUMENTATIONS"] = "django_database,dbapi,sqlalchemy"
 
 
 begin = e2edebug_complete.begin
+settle = e2edebug_complete.settle
 flush = e2edebug_complete.flush

@@ -8,6 +8,9 @@ from opentelemetry.instrumentation.pymysql import PyMySQLInstrumentor
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExporter, SpanExportResult
 
+TITLE = "OpenTelemetry's Django and PyMySQL instrumentations, exporter that does nothing"
+WHO = "peer"
+
 provider = TracerProvider()
 
 

@@ -5,6 +5,9 @@ from typing import Any
 
 from benchmarks.request_overhead.cases import otel_noop
 
+TITLE = "The same, OTLP/HTTP exporter to a sink"
+WHO = "peer"
+
 
 def configure(settings: dict[str, Any]) -> None:
     """The instrumentor adds its own middleware."""

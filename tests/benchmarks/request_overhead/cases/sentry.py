@@ -4,6 +4,9 @@ import os
 from typing import Any
 from urllib.parse import urlsplit
 
+TITLE = "Sentry SDK, every request traced, to a sink"
+WHO = "peer"
+
 
 def configure(settings: dict[str, Any]) -> None:
     """Its Django integration patches Django itself."""

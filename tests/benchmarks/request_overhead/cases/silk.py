@@ -2,6 +2,9 @@
 
 from typing import Any
 
+TITLE = "django-silk"
+WHO = "peer"
+
 
 def configure(settings: dict[str, Any]) -> None:
     settings["INSTALLED_APPS"] += ["silk"]
