@@ -38,6 +38,16 @@ class AttributePlan:
         self.treatment = treatment
         self.fragments: dict[str, str] = {}
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether its values fill their place in the metadata and do nothing else."""
+        return self.handling % _OLD == _SHOWN
+
+    @property
+    def is_hidden(self) -> bool:
+        """Whether its values are never looked at."""
+        return self.handling % _OLD in (_SECRET, _HIDDEN)
+
 
 # Plain integers, ordered by how often they occur: an enum member costs an attribute look-up per attribute of each span.
 _SHOWN: Final = 0
@@ -100,6 +110,25 @@ class AttributeEncoder:
                 parts[plan.name] = plan.prefix + repr(value)
             else:
                 parts[plan.name] = plan.prefix + self._other_value(plan, value)
+
+    def shown(self, plan: AttributePlan, value: Any) -> str:
+        """Return `"name":value` as `read` puts it into the parts."""
+        if type(value) is str:
+            fragment = plan.fragments.get(value)
+            return self._fragment(plan, value) if fragment is None else fragment
+        if type(value) is int and -_SURE_INTEGER < value < SMALLEST_CARD_NUMBER:
+            return plan.prefix + repr(value)
+        return plan.prefix + self._other_value(plan, value)
+
+    def plan(self, name: str, *, of_server: bool) -> AttributePlan:
+        """Return what is done with the values of one attribute."""
+        plans = self._server_plans if of_server else self._plans
+        return plans.get(name) or self._make_plan(name, plans, of_server=of_server)
+
+    @property
+    def changes(self) -> int:
+        """How often something had to be changed so that the store takes it."""
+        return self._sanitizer.counts.total()
 
     def value(self, value: Any, treatment: Treatment = Treatment.TEXT, *, depth: int = 1) -> str:
         """Return any value as JSON text, without secrets, bounded in size, depth and number of items."""

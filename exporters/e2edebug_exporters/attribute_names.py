@@ -129,3 +129,6 @@ MAPPING_FACTS: Final = frozenset(
     }
 )
 """Attributes that the mapping reads, and that stay in the metadata."""
+
+SHOWN_ALONE: Final = frozenset({"cache.hit", "cache.key", "user_agent.original"})
+"""Of those, the ones that only others read than what finds a step's columns."""

@@ -73,6 +73,11 @@ class LayerResolver:
             self._remember(span, layer)
         return layer
 
+    def note_request(self, span: ReadableSpan, layer: str) -> None:
+        """Remember the layer of a server span that was found without being asked for here."""
+        self._note_serving(span.resource)
+        self._remember(span, layer)
+
     def known_layer(self, span_id: int) -> str | None:
         """Return the layer of a span seen before, as long as it is remembered."""
         return self._known.get(span_id)

@@ -32,7 +32,7 @@ class MetadataWriter:
     def __init__(self, encoder: AttributeEncoder, sanitizer: Sanitizer, *, value_max_bytes: int) -> None:
         self._encoder = encoder
         self._sanitizer = sanitizer
-        self._most_characters = _MOST_VALUES * value_max_bytes
+        self.most_characters = _MOST_VALUES * value_max_bytes
 
     def of_span(self, span: ReadableSpan, facts: Facts, parts: dict[str, str]) -> str:
         """Return the metadata of a step: *parts*, its events and links, and how many of each the SDK dropped."""
@@ -60,11 +60,11 @@ class MetadataWriter:
     def _object_of(self, parts: dict[str, str]) -> str:
         """Return the JSON object of the fragments, as many of them as fit in four values' length."""
         text = "{" + ",".join(parts.values()) + "}"
-        if len(text) <= self._most_characters:
+        if len(text) <= self.most_characters:
             return text
         self._sanitizer.counts["metadata"] += 1
         kept: list[str] = []
-        room = self._most_characters
+        room = self.most_characters
         # The short ones first: one long value must not push out twenty telling ones.
         for part in sorted(parts.values(), key=len):
             room -= len(part) + 1

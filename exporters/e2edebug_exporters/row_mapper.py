@@ -90,14 +90,20 @@ class RowMapper:
         index = SpanIndex(spans)
         errors: dict[str, ErrorRow] = {}
         failed = 0
+        steps = batch.steps
+        map_known, map_span = self._steps.map_known, self._steps.map
         for span in spans:
             try:
-                row, facts, resource = self._steps.map(span, index)
+                known = map_known(span)
+                if known is not None:
+                    steps.append(known)
+                    continue
+                row, facts, resource = map_span(span, index)
             except Exception as error:  # noqa: BLE001 - the edge: one broken object must not take the batch with it
                 failed += 1
                 self._count_unmappable("map a span", error)
                 continue
-            batch.steps.append(row)
+            steps.append(row)
             if span._events:
                 self._add_errors(errors, span, row, facts, resource, index)
         batch.errors.extend(error for error in errors.values() if self._keeps_error(error.severity))

@@ -1,6 +1,7 @@
 """What a span says of its workflow: its type, its outcome, its user."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from e2edebug.policy import attributes as names
@@ -69,6 +70,16 @@ class SessionReader:
             service_release=release,
             metadata=self._metadata(facts),
             is_type_told=bool(facts.get(names.WORKFLOW_TYPE)),
+        )
+
+    def with_person(self, known: SessionFacts, facts: Facts) -> SessionFacts:
+        """Return *known* with the user and the session that *facts* tell of."""
+        limits = column_limits().session
+        return replace(
+            known,
+            user_id=self._texts.optional_name(facts.get(names.USER_ID), limits["user_id"]),
+            user_label=self._texts.optional_name(facts.get(names.USER_LABEL), limits["user_label"]),
+            session_key=self._texts.code(facts.get(names.SESSION_KEY), limits["session_key"]),
         )
 
     def _workflow_type(self, facts: Facts, *, is_root: bool) -> object:

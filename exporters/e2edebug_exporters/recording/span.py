@@ -30,7 +30,8 @@ from e2edebug_exporters.recording.kept_attributes import bounded, put, put_all
 from e2edebug_exporters.recording.origin import SpanOrigin
 
 _log = logging.getLogger(__name__)
-_UNSET: Final = Status(StatusCode.UNSET)
+UNSET: Final = Status(StatusCode.UNSET)
+"""The status that every span begins with."""
 _ONLY_STR: Final = frozenset({str})
 
 
@@ -86,7 +87,7 @@ class RecordingSpan(trace.Span, ReadableSpan):
         self._resource = resource
         self._record_exception = record_exception
         self._set_status_on_exception = set_status_on_exception
-        self._status = _UNSET
+        self._status = UNSET
         self._end_time: int | None = None
         self._events: BoundedList[Event] | tuple[()] = ()
         self._links: BoundedList[Link] | tuple[()] = self._valid_links(links) if links else ()
