@@ -173,7 +173,7 @@ class KnownSteps:
         if (
             self._encoder.changes != self._changes
             or characters > _LONGEST
-            or not all(type(value) is str or type(value) is int for value in key[:-1])
+            or sum(type(value) is not str for value in key[:-1]) != len(shape.numbers)
             or (shape.needs_names and not all(facts.get(name) for name in _NAMING))
         ):
             return

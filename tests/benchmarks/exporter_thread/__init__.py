@@ -14,6 +14,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from benchmarks.harness.listing import modules_in
 from benchmarks.recorded_requests.recording import Recorder
 from benchmarks.result import Case, Figure, Result, Target
 from benchmarks.sink import running_sink
@@ -68,8 +69,8 @@ def measure(*, quick: bool) -> list[Result]:
 
 
 def _peers() -> Iterator[tuple[str, Any]]:
-    for file in sorted((Path(__file__).parent / "peers").glob("*.py")):
-        yield file.stem, importlib.import_module(f"benchmarks.exporter_thread.peers.{file.stem}")
+    for name in modules_in(Path(__file__).parent / "peers"):
+        yield name, importlib.import_module(f"benchmarks.exporter_thread.peers.{name}")
 
 
 def _costs(exporters: dict[str, SpanExporter], blocks: Sequence[Sequence[ReadableSpan]]) -> dict[str, list[float]]:
@@ -122,15 +123,3 @@ e2edebug stores every span with its session, summary and errors in one transacti
 SQLAlchemy exporter inserts rows into the same table and does nothing else. The OTLP exporter sends what it has to a
 process that throws it away: what a collector would do with it, and the storing, come on top.
 """
-
-
-def main() -> None:
-    """Measure and print."""
-    for result in measure(quick=False):
-        for case in result.cases:
-            print(case.name, case.figures)
-        print(*result.targets, sep="\n")
-
-
-if __name__ == "__main__":
-    main()
