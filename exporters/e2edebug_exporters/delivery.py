@@ -16,6 +16,7 @@ store keeps this thread waiting is put there by another one (`spool_relief`).
 import logging
 import random
 import time
+from collections import Counter
 from collections.abc import Callable, Sequence
 from enum import StrEnum
 from typing import Final
@@ -28,7 +29,7 @@ from e2edebug_exporters.ledger import Ledger, WriteResult
 from e2edebug_exporters.row_assembly import assemble
 from e2edebug_exporters.row_mapper import RowMapper
 from e2edebug_exporters.rows import RowBatch
-from e2edebug_exporters.spool.spool import Spool
+from e2edebug_exporters.spool.spool import Replay, Spool
 from e2edebug_exporters.store_calls import StoreCalls
 from e2edebug_exporters.store_connection import StoreConnection
 from e2edebug_exporters.table_creation import make_tables
@@ -133,11 +134,13 @@ class Delivery:
         except BaseException:
             self._ledger.drop(sum(item.rows for item in items), INTERNAL_ERROR)
             raise
+        if not len(batch):
+            return  # to send nothing would succeed, and say that the store answers
         is_away = self.state is State.SPOOLING
         if is_away or (self._is_spool_first and self.is_holding):
             if self._held.pass_to_disk(batch) and self.state is State.HEALTHY:
                 self.state = State.RECOVERING  # spool-first, and the store is slower than the application
-        elif self._is_spool_first and len(batch):
+        elif self._is_spool_first:
             self._held.hold_on_disk_too(batch)
         else:
             self._held.hold(batch)
@@ -208,13 +211,23 @@ class Delivery:
             self._note_failure(unavailable, begun_at)
             self._open_circuit()  # the frame is on disk: there is nothing to hold
             return False
+        except Exception as error:  # whatever a writer does not expect: sent again, it would fail again, for ever
+            self._ledger.note_error(short_text(error))
+            logger.exception("a frame of the spool is none that can be stored, and is dropped")
+            refused = WriteResult(dropped=Counter({INTERNAL_ERROR: len(replay.batch)}))
+            return self._finish_frame(spool, replay, refused)
+        if not self._finish_frame(spool, replay, result):
+            return False
+        self._note_success()
+        self._is_replays_turn = False
+        return True
+
+    def _finish_frame(self, spool: Spool, replay: Replay, result: WriteResult) -> bool:
         with self.store_calls.lock:
             if self.store_calls.is_taken_over:
                 return False
             spool.settle(replay, result, remaining=RowBatch())
             spool.done(replay)
-        self._note_success()
-        self._is_replays_turn = False
         return True
 
     def _adopt_if_due(self, spool: Spool) -> None:

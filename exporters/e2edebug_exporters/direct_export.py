@@ -99,8 +99,9 @@ class DirectExport:
                 continue
             pause_s = min(_LONGEST_PAUSE_S, self._delivery.next_attempt_at - time.monotonic())
             if time.monotonic() + pause_s >= deadline:
+                lost_before = self.ledger.read().dropped.get(STORE_UNAVAILABLE, 0)
                 self._delivery.give_up(STORE_UNAVAILABLE)
-                return STORE_UNAVAILABLE not in self.ledger.read().dropped
+                return self.ledger.read().dropped.get(STORE_UNAVAILABLE, 0) == lost_before
             time.sleep(max(0.0, pause_s))
         until = min(deadline, time.monotonic() + _REPLAY_TIME_S)
         while time.monotonic() < until and self._delivery.advance(deadline=until):

@@ -112,7 +112,6 @@ class Pipeline:
         self._is_spool_first = config.durability is Durability.SPOOL_FIRST and self._spool is not None
         self._is_closed = False
         self._sink: SynchronousSink | None = None
-        self._exit_deadline: float | None = None
         self._begin()
         process_lifecycle.watch(self)
 
@@ -131,6 +130,8 @@ class Pipeline:
         good when a signal handler raises in it (bpo-45274)."""
         self._is_starting = False
         self._flushes = FlushRequests()
+        self._exit_left_s = self._config.exit_timeout_s
+        """Of the time that an exit may take."""
         self._stop_deadline: float | None = None
         self._store_deadline: float | None = None
         """The part of the time until then in which rows may still go to the store."""
@@ -222,12 +223,14 @@ class Pipeline:
             self._flushes.remove(flush)
 
     def flush_at_exit(self) -> bool:
-        """Flush within the store's share of `exit_timeout_s`, which all callers of one exit share."""
-        now = self._clock()
-        if self._exit_deadline is None:
-            self._exit_deadline = now + self._config.exit_timeout_s
-        timeout_s = max(0.0, self._exit_deadline - self._disk_share_s() - now)
-        return self._flush(FlushRequest(is_for_exit=True), timeout_s)
+        """Flush within the store's share of `exit_timeout_s`, of which all callers of one exit use up their part."""
+        begun_at = self._clock()
+        timeout_s = max(0.0, self._exit_left_s - self._disk_share_s())
+        try:
+            return self._flush(FlushRequest(is_for_exit=True), timeout_s)
+        finally:
+            # The time that it took, not a moment that comes: between a provider's shutdown and the exit may lie hours.
+            self._exit_left_s = max(0.0, self._exit_left_s - (self._clock() - begun_at))
 
     def _disk_share_s(self) -> float:
         """How much of an exit is kept for putting on disk what the store has not taken."""
@@ -242,9 +245,7 @@ class Pipeline:
         if self._is_in_own_thread():
             return False
         if timeout_s is None:
-            timeout_s = self._config.exit_timeout_s
-            if self._exit_deadline is not None:
-                timeout_s = max(0.0, self._exit_deadline - self._clock())
+            timeout_s = self._exit_left_s
         with self._lock:
             if self._is_closed:
                 return True
@@ -440,8 +441,10 @@ class Pipeline:
         if self._has_more_to_send:
             return 0.0
         now = self._clock()
-        pause = min(self._config.flush_interval_s, self._next_metrics_at - now, self._configuration_poll.due_in_s)
-        if self._delivery.is_store_away:
+        pause = min(self._config.flush_interval_s, self._next_metrics_at - now)
+        if not self._delivery.is_store_away:
+            pause = min(pause, self._configuration_poll.due_in_s)
+        else:  # nobody asks for the configuration meanwhile, however long that has been due
             until_attempt = self._delivery.next_attempt_at - now
             if self._flushes or self._stop_deadline is not None:
                 until_attempt = min(until_attempt, _FLUSH_RETRY_S)
@@ -536,18 +539,16 @@ class Pipeline:
             self._is_closed = True
             self._is_abandoned = True
         self._delivery.store_calls.close()
+        is_disk_at_rest = True
         if is_spooling and self._is_work_mine(thread):
-            try:
-                with _suppressed():
-                    self._put_rest_on_disk()
-            except Exception as error:  # noqa: BLE001 # the host is about to end
-                _report_internal("put what waits on disk", error)
+            is_disk_at_rest = self._put_rest_on_disk_in_time()
         self._queue.close()
         self.ledger.refuse(self.span_metrics.close(), SHUTDOWN)
-        if thread is None or not thread.is_alive():
+        if is_disk_at_rest and (thread is None or not thread.is_alive()):
             self._delivery.abandon(SHUTDOWN)
             self._store.close()
-        # Else the thread is inside a call to the store. Whether its batch still arrives cannot be told: it counts as lost.
+        # Else a thread is inside a call to the store or the disk. Whether its batch still arrives cannot be told: it counts
+        # as lost.
         self.ledger.close(SHUTDOWN)
         process_lifecycle.forget(self)
         self._flushes.answer(self._queue, self._delivery)
@@ -563,6 +564,27 @@ class Pipeline:
                 return False
             thread.join(_FLUSH_RETRY_S / 10)
         return True
+
+    def _put_rest_on_disk_in_time(self) -> bool:
+        """Let a thread do it, which is left behind where the disk hangs. Returns whether it came to an end."""
+        assert self._stop_deadline is not None  # a shutdown sets it
+        is_done = threading.Event()
+
+        def work() -> None:
+            try:
+                with _suppressed():
+                    self._put_rest_on_disk()
+            except Exception as error:  # noqa: BLE001 # the host is about to end
+                _report_internal("put what waits on disk", error)
+            finally:
+                is_done.set()
+
+        try:
+            start_new_thread(work, ())
+        except RuntimeError:  # the interpreter ends, and starts none any more
+            work()
+        # A disk that works is looked at for the time after each batch: the last one may come to its end.
+        return is_done.wait(max(0.0, self._stop_deadline - self._clock()) + _FLUSH_RETRY_S)
 
     def _put_rest_on_disk(self) -> None:
         spool, deadline = self._spool, self._stop_deadline
@@ -608,7 +630,6 @@ class Pipeline:
         self._store.after_fork_in_child()
         if self._spool is not None:
             self._spool.after_fork_in_child()
-        self._exit_deadline = None
         self._known_configuration = self._configuration_poll.known
         self._begin()
 

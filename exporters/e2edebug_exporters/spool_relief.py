@@ -26,8 +26,8 @@ class SpoolRelief:
         """Of its own: a fork waits for a batch that is being spooled, not for the store."""
 
     def start(self) -> None:
-        """Start the thread, unless that was done. Called by the writing thread; raises RuntimeError at a late exit."""
-        if self._thread is None:
+        """Start the thread, unless it runs. Called by the writing thread; raises RuntimeError at a late exit."""
+        if self._thread is None or not self._thread.is_alive():
             thread = threading.Thread(target=self._run, name="e2edebug-spool-relief", daemon=True)
             thread.start()
             self._thread = thread

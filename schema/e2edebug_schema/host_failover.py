@@ -51,10 +51,17 @@ class HostFailover:
         raise failure
 
 
+def require_majority(connection: Any) -> None:
+    """Return if the host behind *connection* answers, and is no Galera node in a minority. Raises the driver's error."""
+    cursor = connection.cursor()
+    cursor.execute(_REFUSED_IN_A_MINORITY)
+    cursor.close()
+
+
 def _takes_rows(connection: Any) -> bool:
     try:
+        require_majority(connection)
         cursor = connection.cursor()
-        cursor.execute(_REFUSED_IN_A_MINORITY)
         cursor.execute(_READINESS)
         (answer,) = cursor.fetchone()
         cursor.close()

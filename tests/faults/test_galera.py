@@ -2,6 +2,8 @@
 
 import json
 import secrets
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +14,7 @@ import pymysql
 import pytest
 import sqlalchemy as sa
 from cli.command import run_process
+from django_app.project import APPS, MIDDLEWARE, Project
 from exporters.writing.pipelines import assert_balanced, pipeline_on
 from exporters.writing.rows_by_hand import step
 from support.galera import GaleraCluster, status_of, wait_for_size, wait_until_synced
@@ -296,3 +299,101 @@ def test_reads_answer_from_the_next_host_when_a_node_has_lost_its_quorum(
     assert (listed.returncode, listed.stderr) == (0, "")
     assert "only elsewhere" in listed.stdout
     assert len(json.loads(listed.stdout)["sessions"]) == len(read_again) == 1
+
+
+SITE_SETTINGS = """
+    STATIC_URL = "/static/"
+    TEMPLATES[0]["OPTIONS"]["context_processors"] = [
+        "django.template.context_processors.request",
+        "django.contrib.auth.context_processors.auth",
+        "django.contrib.messages.context_processors.messages",
+    ]
+    E2EDEBUG = {"ENABLED": False}
+"""
+SITE_URLS = """
+    from django.contrib import admin
+    from django.urls import include, path
+
+    urlpatterns = [
+        path("admin/", admin.site.urls), path("api/v1/debugging/", include("e2edebug.django.urls"))
+    ]
+"""
+SITE_PROGRAM = """
+import json, sys
+from django.contrib.auth.models import User
+from django.test import Client
+from e2edebug.django.failover_mysql import base
+from e2edebug.django.models import WorkflowSession
+
+client = Client()
+client.force_login(User.objects.create_superuser("root"))
+
+def shown():
+    admin = client.get("/admin/debugging/tracestep/")
+    listed = client.get("/api/v1/debugging/trace-steps/")
+    step = "only elsewhere"
+    return {
+        "admin": [admin.status_code, step in admin.content.decode()],
+        "rest": [listed.status_code, step in listed.content.decode()],
+    }
+
+kept = WorkflowSession.objects.count()  # on a connection that stays open, as in a worker
+print(json.dumps({"kept": kept, **shown()}), flush=True)
+WorkflowSession.objects.count()
+sys.stdin.readline()
+base.CHECK_INTERVAL_S = 0.0
+from django.db import connections
+connections["e2edebug"]._check_due_at = 0.0  # some seconds have gone by
+print(json.dumps({"kept": WorkflowSession.objects.count(), **shown()}), flush=True)
+"""
+
+
+@pytest.mark.fault(41)
+def test_the_django_app_shows_the_next_host_when_a_node_has_lost_its_quorum(
+    database: str, two_hosts: str, elsewhere: MariaDBServer, lose_quorum: Callable[[], None], tmp_path: Path
+) -> None:
+    """The lists of the admin and of the REST API, and a connection that a program of Django's has kept open."""
+    project = Project(
+        tmp_path, apps=("django.contrib.admin", "django.contrib.messages", "rest_framework", *APPS),
+        middleware=(*MIDDLEWARE, "django.contrib.messages.middleware.MessageMiddleware"),
+        settings=SITE_SETTINGS, files={"stranger/urls.py": SITE_URLS},
+    )  # fmt: skip
+    project.manage("migrate", "--verbosity", "0", "--skip-checks")
+    with pipeline_on(elsewhere.url(database), **FAST) as pipeline:
+        now_unix_ns = time.time_ns()  # lists show what is recent
+        pipeline.put_span(make_span("only elsewhere", start_unix_ns=now_unix_ns - 1_000_000, end_unix_ns=now_unix_ns))
+        assert_nothing_dropped(pipeline)
+    environment = project.environment(
+        {"E2EDEBUG_DATABASE_URL": two_hosts, "DJANGO_SETTINGS_MODULE": "stranger.settings"}
+    )
+    running = subprocess.Popen(
+        [sys.executable, "-c", "import django\ndjango.setup()\n" + SITE_PROGRAM], cwd=project.folder, env=environment,
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    assert running.stdout is not None
+    before = running.stdout.readline()
+    lose_quorum()
+    after, stderr = running.communicate("\n", timeout=120)
+
+    assert json.loads(before) == {"kept": 0, "admin": [200, False], "rest": [200, False]}, stderr
+    assert json.loads(after) == {"kept": 1, "admin": [200, True], "rest": [200, True]}, stderr
+
+
+@pytest.mark.fault(40)
+def test_pipelines_on_two_nodes_that_change_the_same_sessions_lose_nothing(
+    cluster: GaleraCluster, database: str
+) -> None:
+    one, other = (cluster.nodes[number].url(database) for number in (0, 1))
+    with (
+        pipeline_on(one, batch_max_items=20, **FAST) as first,
+        pipeline_on(other, batch_max_items=20, **FAST) as second,
+    ):
+        for number in range(1, 401):
+            first.put_span(make_span(span_id=number, trace_id=1 + number % 19))
+            second.put_span(make_span(span_id=1000 + number, trace_id=1 + number % 19))
+            time.sleep(0.003)
+        for pipeline in (first, second):
+            assert_nothing_dropped(pipeline)
+
+    for node in cluster.nodes:
+        assert count(node, database) == count(node, database, STEPS_OF_SESSIONS) == 800

@@ -1,5 +1,7 @@
 """Two real servers behind one URL: one is gone, frozen, read-only, and the other takes over."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 
@@ -189,12 +191,8 @@ def test_the_command_line_reads_from_the_host_that_is_left(pair: tuple[MariaDBSe
     assert (sessions.returncode, sessions.stderr) == (0, "")
 
 
-def test_django_reads_from_the_host_that_is_left(pair: tuple[MariaDBServer, MariaDBServer]) -> None:
-    import subprocess
-    import sys
-
-    program = """
-import django, os
+DJANGO = """
+import django, os, sys
 from django.conf import settings
 from e2edebug.policy.config import load_config
 from e2edebug.django.store_alias import database_entry, _provide_mysqldb
@@ -202,22 +200,88 @@ _provide_mysqldb()
 entry = database_entry(os.environ["URL"], load_config(environ={}))
 settings.configure(DATABASES={"default": entry})
 django.setup()
-from django.db import connection
-with connection.cursor() as cursor:
-    cursor.execute("SELECT @@port, (SELECT COUNT(*) FROM debugging_workflow_session)")
-    print(cursor.fetchone()[0], connection.vendor)
+from django.db import connection, transaction
+from e2edebug.django.failover_mysql import base
+base.CHECK_INTERVAL_S = 0.0  # each use is one after some seconds
+
+def ask():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@port, (SELECT COUNT(*) FROM debugging_workflow_session)")
+        return cursor.fetchone()[0]
 """
+
+
+def django_program(pair: tuple[MariaDBServer, MariaDBServer], program: str) -> "subprocess.Popen[str]":
+    return subprocess.Popen(
+        [sys.executable, "-c", DJANGO + program], env={"URL": url_of(*pair), "PATH": ""},
+        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def test_django_reads_from_the_host_that_is_left(pair: tuple[MariaDBServer, MariaDBServer]) -> None:
     first, second = pair
     first.kill()
     try:
-        finished = subprocess.run(
-            [sys.executable, "-c", program],
-            env={"URL": url_of(*pair), "PATH": ""},
-            capture_output=True,
-            text=True,
-            timeout=120,
-        )
+        stdout, stderr = django_program(pair, "print(ask(), connection.vendor)").communicate(timeout=120)
     finally:
         first.start()
 
-    assert finished.stdout == f"{second.port} mysql\n", finished.stderr
+    assert stdout == f"{second.port} mysql\n", stderr
+
+
+KEPT = """
+print(ask(), flush=True)
+sys.stdin.readline()
+print(ask(), flush=True)
+with transaction.atomic():
+    print(ask(), flush=True)
+sys.stdin.readline()
+print(ask(), flush=True)
+"""
+
+
+def test_a_connection_that_django_keeps_is_left_for_another_host_without_an_error(
+    pair: tuple[MariaDBServer, MariaDBServer],
+) -> None:
+    """As in a management command or a worker, whose connections Django never checks."""
+    first, second = pair
+    running = django_program(pair, KEPT)
+    assert running.stdin is not None
+    assert running.stdout is not None
+    before = running.stdout.readline()
+    first.kill()
+    try:
+        running.stdin.write("\n")
+        running.stdin.flush()
+        after = [running.stdout.readline() for _ in range(2)]
+    finally:
+        first.start()
+    second.kill()
+    try:
+        stdout, stderr = running.communicate("\n", timeout=120)
+    finally:
+        second.start()
+
+    assert (before, after) == (f"{first.port}\n", [f"{second.port}\n"] * 2), stderr
+    assert stdout == f"{first.port}\n", stderr
+
+
+def test_a_connection_that_was_asked_a_moment_ago_is_not_asked_again(pair: tuple[MariaDBServer, MariaDBServer]) -> None:
+    """Nor is one within a transaction, however long that lasts."""
+    program = """
+asked = []
+base.require_majority = lambda connection: asked.append(connection)
+base.CHECK_INTERVAL_S = 1000.0
+ask(), ask()
+print(len(asked))
+connection._check_due_at = 0.0
+ask(), ask()
+print(len(asked))
+with transaction.atomic():
+    connection._check_due_at = 0.0
+    ask(), ask()
+    print(len(asked))
+"""
+    stdout, stderr = django_program(pair, program).communicate(timeout=120)
+
+    assert stdout.split() == ["0", "1", "1"], stderr

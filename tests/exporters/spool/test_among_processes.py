@@ -143,6 +143,27 @@ def test_a_public_exporter_puts_on_disk_what_the_store_does_not_take(
     assert after.is_balanced
 
 
+def test_a_public_exporter_says_of_each_batch_whether_it_is_safe(tmp_path: Path) -> None:
+    """Not of all batches so far: one that was lost an hour ago says nothing of the next."""
+    from opentelemetry.sdk.trace.export import SpanExportResult
+
+    from e2edebug.policy.config import load_config
+    from e2edebug_exporters.span_exporter import SQLSpanExporter
+
+    place = tmp_path / "place"
+    place.write_text("no folder")
+    config = load_config({"spool_dir": str(place / "spools"), "durability": "spool"}, environ={})
+    exporter = SQLSpanExporter(NOWHERE, config=config, timeout_s=0.2)
+
+    lost = exporter.export([make_span(span_id=1)])
+    place.unlink()
+    kept = exporter.export([make_span(span_id=2)])
+
+    assert (lost, kept) == (SpanExportResult.FAILURE, SpanExportResult.SUCCESS)
+    assert (exporter.stats()["dropped"], exporter.stats()["spooled"]) == ({"store_unavailable": 1}, 1)
+    exporter.shutdown()
+
+
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may mount a file system of limited size")
 @pytest.mark.fault(16)
 def test_a_disk_that_is_really_full_is_told_and_used_again_when_there_is_room(tmp_path: Path) -> None:

@@ -41,3 +41,7 @@ class Program:
         """Send it a signal and return what it ends with."""
         self._process.send_signal(number)
         return self._process.wait(120)
+
+    def wait(self) -> int:
+        """Wait for its own end and return what it ends with."""
+        return self._process.wait(120)

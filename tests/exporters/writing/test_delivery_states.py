@@ -6,21 +6,25 @@ from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
+from opentelemetry._logs import LogRecord
+from opentelemetry.sdk._logs import ReadableLogRecord
 from support.mariadb import MariaDBServer
-from support.spans import make_span
+from support.spans import RESOURCE, make_span
 
 from e2edebug.policy.config import load_config
 from e2edebug_exporters import delivery
 from e2edebug_exporters.bounded_queue import Item, Kind
 from e2edebug_exporters.configured_mapper import mapper_of
-from e2edebug_exporters.delivery import LONGEST_PAUSE_S, RETRY_TRIES, Delivery, State
+from e2edebug_exporters.delivery import INTERNAL_ERROR, LONGEST_PAUSE_S, RETRY_TRIES, Delivery, State
 from e2edebug_exporters.ledger import Ledger
+from e2edebug_exporters.row_assembly import NOT_AN_ERROR
+from e2edebug_exporters.rows import RowBatch
 from e2edebug_exporters.store_connection import StoreConnection
 from e2edebug_schema.engine import create_store_engine
 from e2edebug_schema.migrate import migrate
 from e2edebug_schema.queries.readiness import require_answer
 
-from ..spool.batches import spool_in
+from ..spool.batches import batch, put, spool_in
 from .rows_by_hand import count, execute
 from .test_delivery import Clock
 
@@ -317,3 +321,44 @@ def test_rows_that_come_while_the_store_is_only_asked_are_replayed(
     assert machine.delivery.state is State.HEALTHY
     assert machine.ledger.read().spooled == 0
     assert count(engine, "debugging_trace_step") == machine.ledger.read().stored == 2
+
+
+def test_a_batch_that_turns_out_empty_says_nothing_of_the_store(
+    store_url: str, engine: sa.Engine, tmp_path: Path, away: None, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As one that holds log records alone which tell of no error."""
+    machine = Machine(store_url, tmp_path)
+    machine.load()
+    machine.advance_until_idle()
+    assert machine.delivery.state is State.SPOOLING
+    machine.ledger.emit(1)
+    record = ReadableLogRecord(LogRecord(body="all is well"), RESOURCE)
+    machine.delivery.load([Item(100, Kind.LOG, record, 1, 0)])
+
+    machine.wait_for_attempt()
+    machine.advance_until_idle()
+
+    assert machine.delivery.state is State.SPOOLING
+    assert "answers again" not in caplog.text
+    assert machine.ledger.read().dropped == {NOT_AN_ERROR: 1}
+
+
+def test_a_frame_that_nobody_can_store_costs_itself_alone(
+    store_url: str, engine: sa.Engine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whole, and yet not what a writer expects. It was sent for ever, and each live batch beside it was dropped."""
+    machine = Machine(store_url, tmp_path)
+    steps = batch(1).steps
+    odd = [steps[0]._replace(trace_id=None), steps[1]._replace(trace_id=7)]  # type: ignore[arg-type] # that is the point
+    put(machine.spool, machine.ledger, RowBatch(steps=odd), batch(2))
+    machine.delivery.state = State.RECOVERING
+
+    for _ in range(4):
+        machine.load()
+        machine.advance_until_idle()
+
+    reading = machine.ledger.read()
+    assert (reading.spooled, dict(reading.dropped)) == (0, {INTERNAL_ERROR: 2})
+    assert reading.stored == len(batch(2)) + 8
+    assert count(engine, "debugging_trace_step") == len(batch(2).steps) + 8
+    assert list(tmp_path.rglob("*.frames")) == []

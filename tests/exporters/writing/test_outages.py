@@ -13,6 +13,7 @@ import sqlalchemy as sa
 from support.mariadb import MariaDBServer
 from support.spans import make_span
 
+from e2edebug_exporters import configuration_poll
 from e2edebug_exporters.pipeline import Pipeline
 from e2edebug_schema.engine import create_store_engine
 from e2edebug_schema.migrate import migrate
@@ -362,3 +363,23 @@ def test_a_long_replay_keeps_neither_metrics_nor_flushes_waiting(store: Store, t
 
         assert len([left for left in left_at_collections if left > 0]) > 1
     assert steps(store) == 2000
+
+
+def test_the_thread_rests_during_an_outage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The configuration is not read while the store is away; that it was due made the thread go round without a pause."""
+    monkeypatch.setattr(configuration_poll, "INTERVAL_S", 0.01)
+    rounds: list[float] = []
+    deliver = Pipeline._deliver
+
+    def counted(self: Pipeline) -> None:
+        rounds.append(time.monotonic())
+        deliver(self)
+
+    with spooling_pipeline(NOWHERE, tmp_path / "spools", flush_interval_s=0.1) as pipeline:
+        emit(pipeline, range(1, 11))
+        wait_until(lambda: pipeline.stats()["state"] == "spooling", "nothing is spooled")
+        monkeypatch.setattr(Pipeline, "_deliver", counted)
+        time.sleep(1.0)
+        seen = len(rounds)
+
+    assert 2 <= seen <= 40  # of ten by the interval, and some by attempts; without a pause it is thousands

@@ -18,6 +18,8 @@ from support.spans import make_span
 from e2edebug.policy.config import load_config
 from e2edebug_exporters import configuration_poll
 from e2edebug_exporters.pipeline import Pipeline
+from e2edebug_exporters.spool_relief import SpoolRelief
+from e2edebug_exporters.store_calls import StoreCalls
 from e2edebug_schema.engine import create_store_engine
 from e2edebug_schema.migrate import migrate
 
@@ -261,6 +263,31 @@ def test_forks_during_a_freeze_leave_parent_and_children_their_own_rows(
         emit(heir, range(1, 2))
         wait_until(lambda: not list(tmp_path.rglob("*.frames")), heir)
     assert_stored_once(url, 2001 + 50 + 1)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_relief_that_died_is_replaced(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls = StoreCalls()
+    died, worked = threading.Event(), threading.Event()
+    wait = StoreCalls.wait_for_long_one
+
+    def fail(_: StoreCalls, _lasting_s: float) -> bool:
+        died.set()
+        raise SystemExit  # which ends a thread without a word
+
+    monkeypatch.setattr(StoreCalls, "wait_for_long_one", fail)
+    relief = SpoolRelief(calls, lambda: bool(worked.set()), interval_s=0.01)
+    relief.start()
+    assert died.wait(60)
+    monkeypatch.setattr(StoreCalls, "wait_for_long_one", wait)
+
+    with calls.inside():
+        deadline = time.monotonic() + 60
+        while not worked.is_set() and time.monotonic() < deadline:
+            relief.start()  # as the writing thread does in each of its rounds
+            time.sleep(0.01)
+    calls.close()
+    assert worked.is_set()
 
 
 def test_rows_go_to_disk_while_a_chore_waits_for_the_store(store_url: str, tmp_path: Path) -> None:
