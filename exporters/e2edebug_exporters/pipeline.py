@@ -9,13 +9,10 @@ import os
 import random
 import threading
 import time
-from _thread import start_new_thread
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, Final
 
-from opentelemetry import context as otel_context
-from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY  # private, and the SDK's own processors use it
 from opentelemetry.sdk._logs import ReadableLogRecord
 from opentelemetry.sdk.metrics.export import MetricsData
 from opentelemetry.sdk.resources import Resource
@@ -40,11 +37,15 @@ from e2edebug_exporters.bounded_queue import (
 from e2edebug_exporters.configuration_poll import ConfigurationPoll
 from e2edebug_exporters.configured_mapper import mapper_of
 from e2edebug_exporters.delivery import INTERNAL_ERROR, Delivery
+from e2edebug_exporters.end_time import EndTime
 from e2edebug_exporters.flush_requests import FlushRequest, FlushRequests
 from e2edebug_exporters.fork_gate import WAIT_S, ForkGate
+from e2edebug_exporters.full_queue_notice import FullQueueNotice
 from e2edebug_exporters.ledger import Ledger
 from e2edebug_exporters.metric_preferences import point_count
-from e2edebug_exporters.rest_on_disk import put_rest_on_disk
+from e2edebug_exporters.metric_sources import MetricSources
+from e2edebug_exporters.own_work import report_internal, suppressed
+from e2edebug_exporters.rest_on_disk import ends_within, put_rest_on_disk
 from e2edebug_exporters.row_mapper import RowMapper
 from e2edebug_exporters.self_metrics import SelfMetrics
 from e2edebug_exporters.span_metrics import SpanMetrics
@@ -54,15 +55,13 @@ from e2edebug_exporters.store_connection import StoreConnection
 from e2edebug_exporters.synchronous import SynchronousSink
 from e2edebug_exporters.wake_up import WakeUp
 from e2edebug_exporters.workflow_timeouts import WorkflowTimeouts
+from e2edebug_exporters.writing_thread import WritingThread
 
 WRITE_TIMEOUT_S: Final = 30.0
 """For all tries of one batch together."""
 _BATCH_BYTES: Final = 8 * 1024 * 1024
 _FLUSH_RETRY_S: Final = 0.25
 _THREAD_CHECK_S: Final = 0.02
-_LOG_INTERVAL_S: Final = 60.0
-_DISK_SHARE_OF_EXIT: Final = 0.4
-"""Of the time that an exit may take; before it begins, rows may still go to the store."""
 _LOADS_IN_A_ROW: Final = 64
 _DELIVERY_S: Final = 0.25
 """How long rows are sent at a stretch: a replay of hours must not keep metrics, flushes and chores waiting."""
@@ -97,10 +96,9 @@ class Pipeline:
         self.ledger = Ledger()
         self.span_metrics = SpanMetrics()
         self._self_metrics = SelfMetrics(self.ledger, resource=lambda: resource or self.span_metrics.resource)
-        self._metric_sources: list[Callable[[], MetricsData | None]] = [
-            self.span_metrics.collect,
-            self._self_metrics.collect,
-        ]
+        self._metrics = MetricSources(self.put_metrics, interval_s=config.metric_interval_s, clock=clock)
+        self._metrics.add(self.span_metrics.collect)
+        self._metrics.add(self._self_metrics.collect)
         self._chores: list[Callable[[], None]] = []
         self._queue = BoundedQueue(
             max_items=config.queue_max_items, max_bytes=config.queue_max_bytes, ledger=self.ledger
@@ -122,27 +120,16 @@ class Pipeline:
         """For shutting down, which a signal handler may do while the code it interrupted is at it."""
         self._gate = ForkGate()
         self._wake = WakeUp()
-        self._thread: threading.Thread | None = None
-        """The one that was started last."""
-        self._running: threading.Thread | None = None
-        self._is_refused_a_thread = False
-        """The one that works. Not asked of the thread: up to Python 3.12, is_alive() takes a running thread for dead for
-        good when a signal handler raises in it (bpo-45274)."""
-        self._is_starting = False
+        self._thread = WritingThread(self._work, self.ledger.note_error)
         self._flushes = FlushRequests()
-        self._exit_left_s = self._config.exit_timeout_s
-        """Of the time that an exit may take."""
-        self._stop_deadline: float | None = None
-        self._store_deadline: float | None = None
-        """The part of the time until then in which rows may still go to the store."""
+        self._end = EndTime(self._config.exit_timeout_s, has_disk=self._spool is not None, clock=self._clock)
         self._is_abandoned = False
         self._is_server_in_use = False
         """A batch went to a server, so that no import is left to be done."""
         self._is_on_network = False
-        self._has_dropped = False
+        self._full_queue = FullQueueNotice(self._clock)
         self._has_more_to_send = False
-        self._next_full_log_at = 0.0
-        self._next_metrics_at = self._clock() + self._config.metric_interval_s
+        self._metrics.begin()
         self._configuration_poll = ConfigurationPoll(
             self._store, known=self._known_configuration, remembered=self._remembered, clock=self._clock
         )
@@ -180,7 +167,7 @@ class Pipeline:
 
     def add_metric_source(self, collect: Callable[[], MetricsData | None]) -> None:
         """Ask *collect* for metrics at each metric interval, flush, fork and exit; it may also put them itself."""
-        self._metric_sources.append(collect)
+        self._metrics.add(collect)
 
     def add_chore(self, run_if_due: Callable[[], None]) -> None:
         """Call *run_if_due* from this pipeline's thread at every flush interval, as long as the store answers.
@@ -198,10 +185,10 @@ class Pipeline:
         return self._flush(FlushRequest(), timeout_s)
 
     def _flush(self, flush: FlushRequest, timeout_s: float) -> bool:
-        if self._is_in_own_thread():
+        if self._thread.is_this():
             return False
         if self._sink is not None:
-            self._collect_metrics()
+            self._metrics.collect()
             self._sink.write()
             return True
         if self._is_closed:
@@ -213,7 +200,7 @@ class Pipeline:
             self._wake.set()
             deadline = time.monotonic() + timeout_s
             while not flush.done.wait(max(0.0, min(_THREAD_CHECK_S, deadline - time.monotonic()))):
-                if self._is_without_thread():  # which shows a moment after it was to be started
+                if self._thread.is_impossible:  # which shows a moment after it was to be started
                     self._work_here()
                     break
                 if time.monotonic() >= deadline:
@@ -224,17 +211,8 @@ class Pipeline:
 
     def flush_at_exit(self) -> bool:
         """Flush within the store's share of `exit_timeout_s`, of which all callers of one exit use up their part."""
-        begun_at = self._clock()
-        timeout_s = max(0.0, self._exit_left_s - self._disk_share_s())
-        try:
+        with self._end.used_for_store() as timeout_s:
             return self._flush(FlushRequest(is_for_exit=True), timeout_s)
-        finally:
-            # The time that it took, not a moment that comes: between a provider's shutdown and the exit may lie hours.
-            self._exit_left_s = max(0.0, self._exit_left_s - (self._clock() - begun_at))
-
-    def _disk_share_s(self) -> float:
-        """How much of an exit is kept for putting on disk what the store has not taken."""
-        return 0.0 if self._spool is None else self._config.exit_timeout_s * _DISK_SHARE_OF_EXIT
 
     def shutdown(self, timeout_s: float | None = None, *, is_discarding: bool = False) -> bool:
         """Write what waits, then take nothing more. What the store has not taken within *timeout_s* goes to disk.
@@ -242,27 +220,25 @@ class Pipeline:
         timeout_s: default the setting `exit_timeout_s`. Without a spool the rest is dropped as `shutdown`, and with
         *is_discarding* it is dropped in any case. Returns whether nothing was dropped.
         """
-        if self._is_in_own_thread():
+        if self._thread.is_this():
             return False
         if timeout_s is None:
-            timeout_s = self._exit_left_s
+            timeout_s = self._end.left_s
         with self._lock:
             if self._is_closed:
                 return True
             has_disk = self._spool is not None and not is_discarding
-            self._stop_deadline = self._clock() + timeout_s
-            for_disk_s = min(timeout_s, self._disk_share_s()) if has_disk else 0.0
-            self._store_deadline = self._stop_deadline - for_disk_s
+            self._end.begin(timeout_s, is_spooling=has_disk)
         self._ensure_thread()
-        while self._is_starting and self._clock() < self._stop_deadline:
+        while self._thread.is_starting and not self._end.is_over:
             time.sleep(0.0005)
-        if self._is_without_thread():
+        if self._thread.is_impossible:
             self._work_here()
-        thread = self._thread
+        thread = self._thread.latest
         self._wake.set()
         if thread is not None:
             with suppress(RuntimeError):  # another thread is about to start it
-                thread.join(max(0.0, self._store_deadline - self._clock()))
+                thread.join(self._end.store_stops_in_s)
         return self._close(thread, is_spooling=has_disk)
 
     def divert(self, sink: SynchronousSink) -> None:
@@ -296,8 +272,8 @@ class Pipeline:
                 self.ledger.refuse(rows, SHUTDOWN)
                 return
             if self._queue.put(kind, payload, rows=rows, size_bytes=measure(payload), rank=rank):
-                self._has_dropped = True
-            if self._running is None:
+                self._full_queue.has_dropped = True
+            if self._thread.running is None:
                 self._ensure_thread()
             elif len(self._queue) >= self._config.batch_max_items and (
                 not self._delivery.is_holding or (self._is_pressed() and self._delivery.can_spool)
@@ -309,69 +285,29 @@ class Pipeline:
     # The thread.
 
     def _ensure_thread(self) -> None:
-        # A flag, not a lock: a handler that interrupts this would wait for itself. Should two threads pass all the same,
-        # the one that is not `_thread` ends itself.
-        if self._is_closed or self._is_starting or self._running is not None:
-            return
-        self._is_starting = True
-        try:
-            # In a thread where no signal handler runs: an exception in the middle of Thread.start() leaves a thread that
-            # runs and is not known, or one that dies at its first step. This call into C happens whole or not at all.
-            start_new_thread(self._start_thread, ())
-        except RuntimeError as error:  # no thread can be started while the interpreter ends
-            self._is_starting = False
-            self._is_refused_a_thread = True
-            self.ledger.note_error(str(error))
-        except BaseException:
-            self._is_starting = False
-            raise
-
-    def _start_thread(self) -> None:
-        try:
-            if self._running is None:
-                thread = self._thread = threading.Thread(target=self._run, name="e2edebug-pipeline", daemon=True)
-                thread.start()  # returns once the thread runs
-        except RuntimeError as error:
-            self._is_refused_a_thread = True
-            self.ledger.note_error(str(error))
-        finally:
-            self._is_starting = False
-
-    def _is_without_thread(self) -> bool:
-        return self._is_refused_a_thread and self._running is None
+        if not self._is_closed:
+            self._thread.ensure()
 
     def _work_here(self) -> None:
-        """Do the thread's work in the calling one: Python 3.12.0 to 3.12.2 start no thread once exit handlers run."""
-        with _suppressed():
+        """Do the thread's work in the calling one, where none can be started."""
+        with suppressed():
             self._configure(self._configuration_poll.recall())
             self._collect_due_metrics()
             self._deliver()
             while self._has_more_to_send:
                 self._deliver()
 
-    def _is_in_own_thread(self) -> bool:
-        return threading.current_thread() is self._thread
-
-    def _run(self) -> None:
-        thread = self._running = threading.current_thread()
-        try:
-            with _suppressed():
-                self._work()
-        finally:
-            if self._running is thread:
-                self._running = None
-
     def _work(self) -> None:
-        while not self._is_abandoned and self._is_in_own_thread():
+        while not self._is_abandoned and self._thread.is_this():
             self._wake.wait(self._idle_s())
             # Looked at before the metrics are collected: a shutdown that begins while a batch is written gets a round of
             # its own. Without it the durations of the last interval were lost (half of all that a short run counted).
-            is_last_round = self._stop_deadline is not None
+            is_last_round = self._end.has_begun
             try:
                 with self._gate.working():
-                    if not self._is_in_own_thread():
+                    if not self._thread.is_this():
                         return
-                    self._report_full_queue()
+                    self._full_queue.say_if_due()
                     self._configure(self._configuration_poll.recall())
                     if self._configuration_poll.known is not None:
                         self._start_relief()
@@ -393,8 +329,8 @@ class Pipeline:
                 self._delivery.abandon(INTERNAL_ERROR)
                 self._queue.settle()
                 self.ledger.note_error(f"{type(error).__name__}: {error}")
-                _report_internal("write a batch", error)
-            if is_last_round and (self._is_empty() or self._is_time_over()):
+                report_internal("write a batch", error)
+            if is_last_round and (self._is_empty() or self._end.is_over_for_store):
                 return
 
     def _start_relief(self) -> None:
@@ -408,11 +344,11 @@ class Pipeline:
     def _spool_meanwhile(self) -> bool:
         """Take in one batch, in the relief's thread. Returns whether more may wait."""
         try:
-            with _suppressed():
+            with suppressed():
                 return not self._is_abandoned and self._take_in_batch()
         except BaseException as error:  # noqa: BLE001 # this thread, too, must survive any batch; it was counted as dropped
             self.ledger.note_error(f"{type(error).__name__}: {error}")
-            _report_internal("spool a batch", error)
+            report_internal("spool a batch", error)
             return False
 
     def _configure(self, found: RuntimeConfiguration) -> None:
@@ -425,14 +361,6 @@ class Pipeline:
         self._delivery.map_anew()
         logger.info("the configuration in the store changed: %s", ", ".join(found.differences(before)))
 
-    def _report_full_queue(self) -> None:
-        """Say it here: logging catches what a signal handler raises in the application's thread."""
-        now = self._clock()
-        if self._has_dropped and now >= self._next_full_log_at:
-            self._has_dropped = False
-            self._next_full_log_at = now + _LOG_INTERVAL_S
-            logger.warning("the queue is full, the oldest spans are dropped (logged at most once a minute)")
-
     def _is_pressed(self) -> bool:
         """Whether the queue fills up, so that waiting for the store would cost rows."""
         return len(self._queue) * 2 > self._config.queue_max_items
@@ -441,35 +369,21 @@ class Pipeline:
         if self._has_more_to_send:
             return 0.0
         now = self._clock()
-        pause = min(self._config.flush_interval_s, self._next_metrics_at - now)
+        pause = min(self._config.flush_interval_s, self._metrics.due_in_s)
         if not self._delivery.is_store_away:
             pause = min(pause, self._configuration_poll.due_in_s)
         else:  # nobody asks for the configuration meanwhile, however long that has been due
             until_attempt = self._delivery.next_attempt_at - now
-            if self._flushes or self._stop_deadline is not None:
+            if self._flushes or self._end.has_begun:
                 until_attempt = min(until_attempt, _FLUSH_RETRY_S)
             pause = min(pause, until_attempt) if self._delivery.may_load else until_attempt
-        if self._stop_deadline is not None:
-            pause = min(pause, self._stop_deadline - now)
-        return max(0.0, pause)
+        return max(0.0, min(pause, self._end.stops_in_s))
 
     def _collect_due_metrics(self) -> None:
         waiting = self._flushes.without_metrics()
-        now = self._clock()
-        if waiting or now >= self._next_metrics_at or self._stop_deadline is not None:
-            self._next_metrics_at = now + self._config.metric_interval_s
-            self._collect_metrics()
+        self._metrics.collect_if(bool(waiting) or self._end.has_begun)
         for flush in waiting:
             flush.up_to = self._queue.last_sequence()
-
-    def _collect_metrics(self) -> None:
-        for collect in self._metric_sources:
-            try:
-                data = collect()
-                if data is not None:
-                    self.put_metrics(data)
-            except Exception as error:  # noqa: BLE001 # a callback of the host's instruments may raise anything
-                _report_internal("collect metrics", error)
 
     def _deliver(self) -> None:
         """Take in what waits and send it, until there is nothing to do or the process wants to fork."""
@@ -484,7 +398,7 @@ class Pipeline:
             try:
                 may_go_on = self._delivery.advance(
                     deadline=self._attempt_deadline(),
-                    is_awaited=bool(self._flushes) or self._stop_deadline is not None,
+                    is_awaited=bool(self._flushes) or self._end.has_begun,
                     is_pressed=self._is_pressed(),
                     is_stopping=self._is_ending(),
                 )
@@ -500,7 +414,7 @@ class Pipeline:
 
     def _is_ending(self) -> bool:
         """Whether whoever waits for the rows is content to have them on disk."""
-        is_awaited = bool(self._flushes) or self._stop_deadline is not None
+        is_awaited = bool(self._flushes) or self._end.has_begun
         return is_awaited and self._flushes.are_content_with_disk()
 
     def _take_in(self) -> None:
@@ -520,18 +434,14 @@ class Pipeline:
         return True
 
     def _attempt_deadline(self) -> float:
-        deadline = self._clock() + WRITE_TIMEOUT_S
-        return deadline if self._store_deadline is None else min(deadline, self._store_deadline)
-
-    def _is_time_over(self) -> bool:
-        return self._store_deadline is not None and self._clock() >= self._store_deadline
+        return self._clock() + min(WRITE_TIMEOUT_S, self._end.store_stops_in_s)
 
     def _is_empty(self) -> bool:
         return not self._delivery.is_holding and len(self._queue) == 0
 
     def _pause(self, seconds: float) -> None:
         """Wait between two tries of a batch, but no longer than a shutdown allows."""
-        if self._stop_deadline is None:
+        if not self._end.has_begun:
             time.sleep(seconds)
 
     def _close(self, thread: threading.Thread | None, *, is_spooling: bool) -> bool:
@@ -541,7 +451,8 @@ class Pipeline:
         self._delivery.store_calls.close()
         is_disk_at_rest = True
         if is_spooling and self._is_work_mine(thread):
-            is_disk_at_rest = self._put_rest_on_disk_in_time()
+            # A disk that works is looked at for the time after each batch: the last one may come to its end.
+            is_disk_at_rest = ends_within(self._end.stops_in_s + _FLUSH_RETRY_S, self._put_rest_on_disk)
         self._queue.close()
         self.ledger.refuse(self.span_metrics.close(), SHUTDOWN)
         if is_disk_at_rest and (thread is None or not thread.is_alive()):
@@ -552,44 +463,21 @@ class Pipeline:
         self.ledger.close(SHUTDOWN)
         process_lifecycle.forget(self)
         self._flushes.answer(self._queue, self._delivery)
-        with _suppressed():
-            self._report_full_queue()
+        with suppressed():
+            self._full_queue.say_if_due()
         return SHUTDOWN not in self.ledger.read().dropped
 
     def _is_work_mine(self, thread: threading.Thread | None) -> bool:
         """Whether this thread may go on in place of *thread*, which has ended, or waits for a store that may never answer."""
-        assert self._stop_deadline is not None  # a shutdown sets it
         while thread is not None and thread.is_alive() and not self._delivery.take_over():
-            if self._clock() >= self._stop_deadline:
+            if self._end.is_over:
                 return False
             thread.join(_FLUSH_RETRY_S / 10)
         return True
 
-    def _put_rest_on_disk_in_time(self) -> bool:
-        """Let a thread do it, which is left behind where the disk hangs. Returns whether it came to an end."""
-        assert self._stop_deadline is not None  # a shutdown sets it
-        is_done = threading.Event()
-
-        def work() -> None:
-            try:
-                with _suppressed():
-                    self._put_rest_on_disk()
-            except Exception as error:  # noqa: BLE001 # the host is about to end
-                _report_internal("put what waits on disk", error)
-            finally:
-                is_done.set()
-
-        try:
-            start_new_thread(work, ())
-        except RuntimeError:  # the interpreter ends, and starts none any more
-            work()
-        # A disk that works is looked at for the time after each batch: the last one may come to its end.
-        return is_done.wait(max(0.0, self._stop_deadline - self._clock()) + _FLUSH_RETRY_S)
-
     def _put_rest_on_disk(self) -> None:
-        spool, deadline = self._spool, self._stop_deadline
+        spool = self._spool
         assert spool is not None  # the caller looked
-        assert deadline is not None  # a shutdown sets it
         self._configure(self._configuration_poll.recall())  # no thread may have come that far
         put_rest_on_disk(
             self._queue,
@@ -599,7 +487,7 @@ class Pipeline:
             make_mapper=self._make_mapper,
             batch_max_items=self._config.batch_max_items,
             batch_max_bytes=_BATCH_BYTES,
-            is_time_over=lambda: self._clock() >= deadline,
+            is_time_over=lambda: self._end.is_over,
         )
 
     # Forks and exits, called by process_lifecycle.
@@ -607,8 +495,8 @@ class Pipeline:
     def before_fork(self) -> None:
         """Hand the metrics so far to the parent's queue and bring the thread to rest; the child makes locks of its own."""
         if not self._is_closed:
-            with _suppressed():
-                self._collect_metrics()
+            with suppressed():
+                self._metrics.collect()
         # A server may take its time, and a child does nothing with the parent's half of a conversation.
         is_at_rest = self._gate.close(wait_s=0.0 if self._is_on_network else WAIT_S)
         self._relief.gate.close()
@@ -636,20 +524,3 @@ class Pipeline:
     def exit(self) -> None:
         """Shut down within `exit_timeout_s`."""
         self.shutdown()
-
-
-class _suppressed:  # noqa: N801 # used like contextlib's functions
-    """Instrumentation of any kind ignores what happens inside."""
-
-    def __enter__(self) -> None:
-        self._token = otel_context.attach(otel_context.set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
-
-    def __exit__(self, *_: object) -> None:
-        otel_context.detach(self._token)
-
-
-def _report_internal(what: str, error: BaseException) -> None:
-    try:
-        internal_error(what, error)
-    except BaseException:  # raised for our own suite, which must not lose the thread by it
-        logger.exception("could not %s", what)

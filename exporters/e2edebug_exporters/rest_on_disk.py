@@ -1,10 +1,13 @@
 """The last act of a process: what the store did not take in time goes to disk, for the next process."""
 
+import threading
+from _thread import start_new_thread
 from collections.abc import Callable
 
 from e2edebug_exporters.bounded_queue import SHUTDOWN, BoundedQueue
 from e2edebug_exporters.delivery import Delivery
 from e2edebug_exporters.ledger import Ledger
+from e2edebug_exporters.own_work import report_internal, suppressed
 from e2edebug_exporters.row_assembly import assemble
 from e2edebug_exporters.row_mapper import RowMapper
 from e2edebug_exporters.spool.folder import SpoolUnusableError
@@ -44,3 +47,23 @@ def put_rest_on_disk(
             ledger.drop(len(batch), SHUTDOWN)
             break
     spool.close()
+
+
+def ends_within(time_s: float, put_on_disk: Callable[[], None]) -> bool:
+    """Let a thread do it, which is left behind where the disk hangs. Returns whether it came to an end."""
+    is_done = threading.Event()
+
+    def work() -> None:
+        try:
+            with suppressed():
+                put_on_disk()
+        except Exception as error:  # noqa: BLE001 # the host is about to end
+            report_internal("put what waits on disk", error)
+        finally:
+            is_done.set()
+
+    try:
+        start_new_thread(work, ())
+    except RuntimeError:  # the interpreter ends, and starts none any more
+        work()
+    return is_done.wait(time_s)

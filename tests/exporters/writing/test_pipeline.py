@@ -14,6 +14,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.sampling import Decision, Sampler, SamplingResult
 from opentelemetry.trace import SpanKind
 from support.spans import exception_event, make_span
+from support.waiting import wait_until
 
 import e2edebug.workflow_tracer
 from e2edebug.decorators import workflow
@@ -125,7 +126,8 @@ def test_a_full_queue_drops_the_oldest_plain_spans_counts_them_and_says_it_once(
 ) -> None:
     with pipeline_on(NOWHERE, queue_max_items=100, batch_max_items=1, flush_interval_s=3600.0) as pipeline:
         pipeline.put_span(make_span("taken at once", span_id=1))
-        assert not pipeline.flush(0.2)  # from here on one batch is held
+        assert not pipeline.flush(0.2)
+        wait_until(lambda: pipeline.stats()["store_away"])  # from here on one batch is held
         for number in range(5):
             pipeline.put_span(make_span(span_id=1000 + number, events=[exception_event(ValueError("x"))]))
         for number in range(300):
@@ -201,7 +203,7 @@ def test_a_thread_that_died_is_replaced_by_the_next_put(store_url: str, engine: 
     with pipeline_on(store_url) as pipeline:
         pipeline.put_span(make_span(span_id=1))
         assert pipeline.flush(20)
-        first = pipeline._thread
+        first = pipeline._thread.latest
         assert first is not None
         pipeline._is_abandoned = True
         first.join(60)
@@ -210,7 +212,7 @@ def test_a_thread_that_died_is_replaced_by_the_next_put(store_url: str, engine: 
         pipeline.put_span(make_span(span_id=2))
 
         assert pipeline.flush(20)
-        assert pipeline._thread is not first
+        assert pipeline._thread.latest is not first
         assert count(engine, "debugging_trace_step") == 2
 
 
@@ -242,7 +244,7 @@ def test_a_shutdown_in_the_middle_of_a_batch_still_stores_the_durations(store_ur
     assert held.is_reached.wait(30)
     ending = threading.Thread(target=pipeline.shutdown, args=(30,))
     ending.start()
-    while pipeline._stop_deadline is None:
+    while not pipeline._end.has_begun:
         time.sleep(0.001)
 
     held.may_go_on.set()
@@ -465,6 +467,7 @@ def test_logging_our_own_failures_does_not_feed_the_pipeline(caplog: pytest.LogC
         try:
             pipeline.put_span(make_span())
             assert not pipeline.flush(0.5)
+            wait_until(lambda: pipeline.stats()["store_away"])  # from here on a batch is held, and none is taken
             logging.getLogger("shop").error("a failure of the host is taken over")
         finally:
             logging.getLogger().removeHandler(handler)
@@ -482,7 +485,7 @@ def test_where_no_thread_can_be_started_a_flush_does_the_work_itself(
     def refuse(*_: Any) -> None:
         raise RuntimeError("can't start new thread at interpreter shutdown")
 
-    monkeypatch.setattr("e2edebug_exporters.pipeline.start_new_thread", refuse)
+    monkeypatch.setattr("e2edebug_exporters.writing_thread.start_new_thread", refuse)
     with pipeline_on(store_url) as pipeline:
         pipeline.put_span(make_span())
 
