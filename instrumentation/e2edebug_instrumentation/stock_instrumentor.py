@@ -40,11 +40,17 @@ class StockInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its package h
         """Return what the stock instrumentor is given; *arguments*: those of instrument()."""
         raise NotImplementedError
 
+    def before(self, library: ModuleType) -> None:
+        """Do what is to be done before the stock instrumentor wraps *library*."""
+
     def after(self, library: ModuleType) -> None:
         """Do what is to be done once the stock instrumentor has wrapped *library*."""
 
     def before_undoing(self) -> None:
         """Undo what after() did."""
+
+    def after_undoing(self) -> None:
+        """Undo what before() did."""
 
     def _instrument(self, **kwargs: Any) -> None:
         self._arguments = kwargs
@@ -63,6 +69,7 @@ class StockInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its package h
             self.before_undoing()
             self._stock.uninstrument()
             self._stock = None
+            self.after_undoing()
 
     def _when_imported(self, library: ModuleType) -> None:
         if not self._is_active or self._stock is not None:
@@ -75,6 +82,7 @@ class StockInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its package h
             instrumentor = getattr(importlib.import_module(module), name)()
             if instrumentor.is_instrumented_by_opentelemetry:
                 return
+            self.before(library)
             # Its own check reads the metadata of distributions, and logs an error where a version is not known to it.
             instrumentor.instrument(
                 **{"skip_dep_check": True, "meter_provider": NoOpMeterProvider(), **self.options(self._arguments)}

@@ -11,6 +11,7 @@ from opentelemetry.util.types import AttributeValue
 
 from e2edebug.policy.plain_values import text_of
 from e2edebug_instrumentation.outgoing_http.failure_cause import cause_of
+from e2edebug_instrumentation.outgoing_http.kept_outcome import current_outcome
 from e2edebug_instrumentation.outgoing_http.own_services import OwnServices
 from e2edebug_instrumentation.span_failure import record_failure
 
@@ -75,7 +76,13 @@ class CallGuide:
         return span
 
     def fail(self, span: Span, error: BaseException) -> None:
-        """Record *error* with its cause in words."""
+        """Record *error* with its cause in words, unless the library has an answer: then it is the instrumentor's."""
+        outcome = current_outcome()
+        if outcome is not None:
+            _set_answer(span, outcome.error if outcome.answer is None else outcome.answer)
+            if outcome.answer is not None:
+                return
+            error = outcome.error or error
         record_failure(span, error)
         self.name_cause(span, error)
 
@@ -122,6 +129,15 @@ class CallGuide:
             if len(self._failed) >= _MOST_FAILED:
                 self._failed.clear()
             self._failed[call.key] = self._failed.get(call.key, 0) + 1
+
+
+def _set_answer(span: Span, answer: object) -> None:
+    """Say on *span* how it was answered, where the instrumentor did not come to it. urllib has answers that it raises."""
+    code = getattr(answer, "status", None)
+    if isinstance(code, int) and not _status_code(span):
+        span.set_attribute("http.status_code", code)
+        if code >= 400:
+            span.set_status(Status(StatusCode.ERROR))
 
 
 _call: ContextVar[OutgoingCall | None] = ContextVar("e2edebug_outgoing_call", default=None)

@@ -6,7 +6,7 @@ What is added to each: our rules for its spans, its retries as such, and that a 
 import socket
 from collections.abc import Callable
 from types import ModuleType
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 from urllib.parse import urlsplit
 
 import wrapt
@@ -16,6 +16,7 @@ from e2edebug.policy.self_report import internal_error
 from e2edebug_instrumentation.guided_tracer import GuidedTracerProvider
 from e2edebug_instrumentation.outgoing_http.call_guide import CallGuide
 from e2edebug_instrumentation.outgoing_http.guarded_propagation import guard, release, strip
+from e2edebug_instrumentation.outgoing_http.kept_outcome import KeptOutcome
 from e2edebug_instrumentation.outgoing_http.own_services import OwnServices
 from e2edebug_instrumentation.outgoing_http.retries import stop_watching_retries, watch_retries
 from e2edebug_instrumentation.stock_instrumentor import StockInstrumentor
@@ -26,11 +27,33 @@ _SCHEMES: Final = ("http", "https")
 class HttpClientInstrumentor(StockInstrumentor):
     """Base of the five. instrument() takes `config` (a policy Config), `propagate_to` (hosts) and `tracer_provider`."""
 
+    sends: ClassVar[tuple[str, str] | None] = None
+    """Class and method that the instrumentor wraps, if it wraps a plain one."""
+    _kept: KeptOutcome | None = None
+
     _active: Final[set[type]] = set()
     """Those that are switched on: the last to go releases the propagators."""
 
     def options(self, arguments: dict[str, Any]) -> dict[str, Any]:
         return {"tracer_provider": GuidedTracerProvider(self.guide, arguments.get("tracer_provider"))}
+
+    def before(self, library: ModuleType) -> None:
+        if self.sends is not None:
+            kind, method = self.sends
+            self._kept = KeptOutcome(getattr(library, kind), method)
+            self._kept.put_inside()
+
+    def after(self, library: ModuleType) -> None:  # noqa: ARG002 - the others' parameter
+        if self._kept is not None:
+            self._kept.put_around()
+
+    def before_undoing(self) -> None:
+        if self._kept is not None:
+            self._kept.take_off()
+
+    def after_undoing(self) -> None:
+        if self._kept is not None:
+            self._kept.take_off()
 
     def _instrument(self, **kwargs: Any) -> None:
         hosts = kwargs.get("propagate_to", getattr(kwargs.get("config"), "propagate_to", ()))
@@ -56,15 +79,18 @@ class HttpClientInstrumentor(StockInstrumentor):
 
 class RequestsInstrumentor(HttpClientInstrumentor):
     library = "requests"
+    sends = ("Session", "send")
     stock = "opentelemetry.instrumentation.requests:RequestsInstrumentor"
 
     def after(self, library: ModuleType) -> None:
         wrapt.wrap_function_wrapper(library.sessions.SessionRedirectMixin, "rebuild_auth", self._rebuild_auth)
         watch_retries(self)
+        super().after(library)
 
     def before_undoing(self) -> None:
         import requests
 
+        super().before_undoing()
         stop_watching_retries(self)
         unwrap(requests.sessions.SessionRedirectMixin, "rebuild_auth")
 
@@ -77,16 +103,19 @@ class RequestsInstrumentor(HttpClientInstrumentor):
 
 class HttpxInstrumentor(HttpClientInstrumentor):
     library = "httpx"
+    sends = ("HTTPTransport", "handle_request")
     stock = "opentelemetry.instrumentation.httpx:HTTPXClientInstrumentor"
 
     def after(self, library: ModuleType) -> None:
         base = library.Client.__mro__[1]
         if hasattr(base, "_redirect_headers"):
             wrapt.wrap_function_wrapper(base, "_redirect_headers", self._redirect_headers)
+        super().after(library)
 
     def before_undoing(self) -> None:
         import httpx
 
+        super().before_undoing()
         base = httpx.Client.__mro__[1]
         if hasattr(base, "_redirect_headers"):
             unwrap(base, "_redirect_headers")
@@ -100,15 +129,18 @@ class HttpxInstrumentor(HttpClientInstrumentor):
 
 class UrllibInstrumentor(HttpClientInstrumentor):
     library = "urllib.request"
+    sends = ("OpenerDirector", "open")
     stock = "opentelemetry.instrumentation.urllib:URLLibInstrumentor"
 
     def after(self, library: ModuleType) -> None:
         wrapt.wrap_function_wrapper(library.OpenerDirector, "open", _open)
         wrapt.wrap_function_wrapper(library.HTTPRedirectHandler, "redirect_request", self._redirect_request)
+        super().after(library)
 
     def before_undoing(self) -> None:
         import urllib.request
 
+        super().before_undoing()
         unwrap(urllib.request.OpenerDirector, "open")
         unwrap(urllib.request.HTTPRedirectHandler, "redirect_request")
 
@@ -121,12 +153,15 @@ class UrllibInstrumentor(HttpClientInstrumentor):
 
 class Urllib3Instrumentor(HttpClientInstrumentor):
     library = "urllib3"
+    sends = ("HTTPConnectionPool", "urlopen")
     stock = "opentelemetry.instrumentation.urllib3:URLLib3Instrumentor"
 
-    def after(self, library: ModuleType) -> None:  # noqa: ARG002 - the same module for every library
+    def after(self, library: ModuleType) -> None:
         watch_retries(self)
+        super().after(library)
 
     def before_undoing(self) -> None:
+        super().before_undoing()
         stop_watching_retries(self)
 
 

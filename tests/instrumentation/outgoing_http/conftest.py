@@ -51,14 +51,14 @@ def server() -> Iterator[Server]:
             if path == "/elsewhere":
                 self.send_response(302)
                 self.send_header("Location", known.url("/arrived", THIRD_PARTY))
-            elif path == "/declined":
+            elif path in ("/declined", "/malformed/declined"):
                 self.send_response(402)
             elif path == "/flaky" and known.failures_left > 0:
                 known.failures_left -= 1
                 self.send_response(503)
             else:
                 self.send_response(200)
-            self.send_header("Content-Length", "2")
+            self.send_header("Content-Length", "abc" if path.startswith("/malformed") else "2")
             self.end_headers()
             self.wfile.write(b"ok")
 

@@ -1,5 +1,6 @@
 """A request to another service is one step, and tells its workflow to our own services alone."""
 
+import signal
 import socket
 from contextlib import suppress
 from typing import Any
@@ -201,6 +202,66 @@ def test_urllib_keeps_the_time_limit_of_the_process(server: Server, within_step:
         socket.setdefaulttimeout(before)
 
     assert span["attributes"]["e2edebug.http.failure"] == "read_timeout"
+
+
+@pytest.mark.parametrize("path", ["/malformed", "/malformed/declined"])
+@every_library
+def test_an_answer_of_malformed_length_is_to_the_application_what_it_was(
+    library: str, path: str, server: Server, recording: Recording, monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:  # fmt: skip
+    """OpenTelemetry's instrumentors for urllib and urllib3 raise ValueError for it; those libraries take it."""
+    monkeypatch.setenv("E2EDEBUG_RAISE_ERRORS", "0")
+    alone = outcome_of(library, server.url(path))
+    outcomes: list[str] = []
+    within_step: Within = request.getfixturevalue("within_step")
+
+    (span,) = within_step(lambda: outcomes.append(outcome_of(library, server.url(path))))
+
+    assert outcomes == [alone]
+    is_answer = alone.startswith(("2", "4", "HTTPError"))
+    status_code = 402 if path.endswith("declined") else 200
+    assert span["attributes"].get("http.status_code") == (status_code if is_answer else None)
+    assert (span["status"] == "ERROR") is (status_code == 402 or not is_answer)
+    assert "ValueError" not in str(span["events"])
+
+
+def outcome_of(library: str, url: str) -> str:
+    """Return the status that the application gets, or the exception."""
+    try:
+        return str(send(library, url))
+    except Exception as error:
+        return f"{type(error).__name__}: {error}"
+
+
+def test_an_instrumentor_that_fails_before_the_request_is_sent_does_not_keep_it_from_being_sent(
+    server: Server, within_step: Within, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import opentelemetry.instrumentation.urllib3 as stock
+
+    monkeypatch.setenv("E2EDEBUG_RAISE_ERRORS", "0")
+    monkeypatch.setattr(stock, "sanitize_method", lambda _: 1 / 0)
+
+    assert within_step(lambda: send("urllib3", server.url("/stock"))) == []
+    assert [path for path, _ in server.requests] == ["/stock"]
+
+
+def test_a_time_limit_that_falls_into_the_instrumentor_is_the_applications(
+    server: Server, within_step: Within, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After the answer, while the instrumentor is at work: a signal handler's exception is not the instrumentor's."""
+    import opentelemetry.instrumentation.urllib3 as stock
+
+    def limit(*_: object) -> None:
+        raise TimeoutError("the job's time is up")
+
+    monkeypatch.setattr(stock, "_get_body_size", lambda _: signal.raise_signal(signal.SIGUSR1))
+    before = signal.signal(signal.SIGUSR1, limit)
+    try:
+        with pytest.raises(TimeoutError, match="the job's time is up"):
+            within_step(lambda: send("urllib3", server.url("/stock")))
+    finally:
+        signal.signal(signal.SIGUSR1, before)
 
 
 def test_undone_everything_is_as_it_was() -> None:
