@@ -6,6 +6,7 @@ work once a second, and each question would be a workflow.
 """
 
 from collections.abc import Mapping
+from types import ModuleType
 from typing import Any, Final
 
 from opentelemetry import trace
@@ -15,6 +16,7 @@ from opentelemetry.util.types import AttributeValue
 from e2edebug.policy import attributes as names
 from e2edebug_instrumentation.cache.cache_operation import KEY, KEY_COUNT, is_caching
 from e2edebug_instrumentation.cache.key_shape import shape_of
+from e2edebug_instrumentation.cache.memcached_lookups import LookupWatch
 from e2edebug_instrumentation.guided_tracer import GuidedTracerProvider
 from e2edebug_instrumentation.span_failure import record_failure
 from e2edebug_instrumentation.stock_instrumentor import StockInstrumentor
@@ -49,6 +51,12 @@ class MemcachedInstrumentor(StockInstrumentor):
     def options(self, arguments: dict[str, Any]) -> dict[str, Any]:
         return {"tracer_provider": GuidedTracerProvider(_CommandGuide("memcached"), arguments.get("tracer_provider"))}
 
+    def before(self, library: ModuleType) -> None:
+        self._lookups = LookupWatch(library.client.base.Client, _note_lookup)
+
+    def after_undoing(self) -> None:
+        self._lookups.stop()
+
 
 class _CommandGuide:
     """The rules for commands."""
@@ -69,6 +77,18 @@ class _CommandGuide:
 
     def end(self, span: Span) -> None:
         span.end()
+
+
+def _note_lookup(hits: int, misses: int) -> None:
+    span = trace.get_current_span()
+    if type(span) is _WithoutKeys:  # else there is no step for it
+        _set_found(span, hits, misses)
+
+
+def _set_found(span: Span, hits: int, misses: int) -> None:
+    span.set_attributes({names.CACHE_HITS: hits, names.CACHE_MISSES: misses})
+    if hits + misses == 1:
+        span.set_attribute("cache.hit", hits == 1)
 
 
 class _WithoutKeys(trace.NonRecordingSpan):
@@ -121,6 +141,4 @@ def _describe_answer(span: Span, _client: Any, answer: Any) -> None:
     # A list: of MGET, or of a pipeline of one look-up.
     answers = answer if isinstance(answer, (list, tuple)) else (answer,)
     hits = sum(one is not None for one in answers)
-    span.set_attributes({names.CACHE_HITS: hits, names.CACHE_MISSES: len(answers) - hits})
-    if len(answers) == 1:
-        span.set_attribute("cache.hit", hits == 1)
+    _set_found(span, hits, len(answers) - hits)

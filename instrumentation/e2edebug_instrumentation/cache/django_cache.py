@@ -20,8 +20,10 @@ from e2edebug_instrumentation.cache.packed_size import stop_weighing, weigh_what
 
 _CACHE_MODULE: Final = "django.core.cache"
 _ALIAS: Final = "_e2edebug_alias"
+_BACKENDS: Final = "django.core.cache.backends."
+"""Whose own classes return the default that they are given, and do not look at it."""
 _LEAF_MODULES: Final = frozenset(
-    f"django.core.cache.backends.{name}" for name in ("dummy", "filebased", "locmem", "memcached", "redis")
+    f"{_BACKENDS}{name}" for name in ("dummy", "filebased", "locmem", "memcached", "redis")
 )
 """Back ends within which nothing happens that could be a step."""
 
@@ -37,6 +39,7 @@ _OPERATIONS: Final = {
 }
 """Method -> operation, and which keys it is given. Some are django-redis's."""
 _WITH_VALUE: Final = frozenset({"add", "set"})
+_MISSING: Final = object()
 _COUNTERS: Final = frozenset({"decr", "decr_version", "incr", "incr_version"})
 """They raise ValueError for a key that is not there: an answer, no failure."""
 
@@ -149,8 +152,7 @@ class _CacheTracing:
                 except BaseException as error:
                     call.fail(error)
                     raise
-                call.succeed(result)
-                return result
+                return call.succeed(result)
 
             return traced_coroutine
 
@@ -164,8 +166,7 @@ class _CacheTracing:
             except BaseException as error:
                 call.fail(error)
                 raise
-            call.succeed(result)
-            return result
+            return call.succeed(result)
 
         return traced
 
@@ -173,12 +174,15 @@ class _CacheTracing:
 class _Call:
     """One call of a method: its arguments as they are handed on, and what its result means."""
 
-    __slots__ = ("_key_count", "_name", "_operation", "args", "kwargs")
+    __slots__ = ("_absent", "_default", "_key_count", "_name", "_operation", "args", "kwargs")
 
     def __init__(self, name: str, operation: CacheOperation, key_count: int, args: Any, kwargs: Any) -> None:
         self._name = name
         self._operation = operation
         self._key_count = key_count
+        self._default: Any = None
+        self._absent: Any = None
+        """What the cache returns for a key that is not there."""
         self.args = args
         self.kwargs = kwargs
 
@@ -203,23 +207,28 @@ class _Call:
         if operation is None:
             return None
         call = cls(name, operation, len(many) if isinstance(many, Sized) else 0, args, kwargs)
-        if name == "get_or_set":
+        if name == "get":
+            call._mark_default(is_handed_on=kind.__module__.startswith(_BACKENDS))
+        elif name == "get_or_set":
             call._watch_default()
         elif name in _WITH_VALUE:
             operation.note_size(args[1] if len(args) > 1 else kwargs.get("value"))
         return call
 
-    def succeed(self, result: Any) -> None:
+    def succeed(self, result: Any) -> Any:
+        """End the operation; return what the application is to get, which is *result* but for our mark."""
         operation, name = self._operation, self._name
         if name == "get":
-            default = self.args[1] if len(self.args) > 1 else self.kwargs.get("default")
-            is_hit = result is not default
+            is_hit = result is not self._absent
             operation.note_lookup(hits=int(is_hit))
             if is_hit:
                 operation.note_size(result)
+            else:
+                result = self._default
         elif name == "get_many":
             operation.note_lookup(hits=len(result) if isinstance(result, Sized) else 0, of=self._key_count)
         operation.succeed()
+        return result
 
     def fail(self, error: BaseException) -> None:
         if self._name in _COUNTERS and type(error) is ValueError:
@@ -227,6 +236,18 @@ class _Call:
             self._operation.succeed()
         else:
             self._operation.fail(error)
+
+    def _mark_default(self, *, is_handed_on: bool) -> None:
+        """Give the cache a default that nobody can have stored, as the application's may be: None, for one."""
+        is_positional = len(self.args) > 1
+        self._default = self._absent = self.args[1] if is_positional else self.kwargs.get("default")
+        if not is_handed_on:
+            return
+        self._absent = _MISSING
+        if is_positional:
+            self.args = (self.args[0], _MISSING, *self.args[2:])
+        else:
+            self.kwargs = {**self.kwargs, "default": _MISSING}
 
     def _watch_default(self) -> None:
         """Have the default tell when it is asked for: then the key was not there."""

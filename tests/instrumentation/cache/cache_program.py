@@ -45,6 +45,26 @@ def hit() -> None:
 
 
 @scenario
+def stored_none() -> None:
+    async def use() -> None:
+        assert await cache().aget("nothing", "a default") is None
+        assert await cache().aget("absent", default="a default") == "a default"
+
+    cache().set("nothing", None)
+    assert cache().get("nothing") is None
+    assert cache().get("absent", "a default") == "a default"
+    assert cache().get("absent") is None
+    asyncio.run(use())
+
+
+@scenario
+def of_a_class_of_its_own() -> None:
+    """A cache that looks at the default that it is given gets the application's."""
+    assert cache("own").get("absent") == "made of nothing"
+    assert cache("own").get("absent", 5) == 5
+
+
+@scenario
 def every_method() -> None:
     one = cache()
     one.add("count", 1)
@@ -128,7 +148,11 @@ def main() -> None:
 
     settings.configure(
         BASE_DIR=Path(__file__).parent,
-        CACHES={**caches, "other": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}},
+        CACHES={
+            **caches,
+            "other": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"},
+            "own": {"BACKEND": "own_cache.OwnCache", "LOCATION": "own"},
+        },
         DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "host.sqlite3"}},
     )
     django.setup()

@@ -102,10 +102,49 @@ def test_memcached_commands_show_the_shape_of_their_keys(do: Do, memcached_port:
 
     one, many = do(lambda: (client.get("user:42:cart"), client.get_many(["user:1", "user:2"])))
 
-    assert told(one) == {"layer": "cache", "component": "memcached", "operation": "get", "key": "user:*:cart"}
+    assert told(one) == {
+        "layer": "cache", "component": "memcached", "operation": "get", "key": "user:*:cart", "hit": False,
+    }  # fmt: skip
     assert told(many)["key"] == ["user:*"]
     assert "42" not in str(one["attributes"])
     client.close()
+
+
+@pytest.mark.parametrize("kind", [pymemcache.Client, pymemcache.PooledClient, pymemcache.HashClient])
+def test_memcached_look_ups_tell_what_they_found(do: Do, memcached_port: int, kind: Any) -> None:
+    address = ("127.0.0.1", memcached_port)
+    client = kind([address] if kind is pymemcache.HashClient else address)
+    client.set("there", b"1")
+    client.delete("away")
+
+    def look_up() -> None:
+        assert client.get("there") == b"1"
+        assert client.get("away", b"a default") == b"a default"
+        assert client.get("away") is None
+        assert client.gets("there")[0] == b"1"
+        assert client.gets("away") == (None, None)
+        assert client.get_many(["there", "away", "gone"]) == {"there": b"1"}
+        assert client.get_multi(["away"]) == {}
+        assert [*client.gets_many(["there"])] == ["there"]
+
+    spans = do(look_up)
+
+    found = [(span["attributes"]["cache.hits"], span["attributes"]["cache.misses"]) for span in spans]
+    assert found == [(1, 0), (0, 1), (0, 1), (1, 0), (0, 1), (1, 2), (0, 1), (1, 0)]
+    client.close()
+
+
+def test_undone_memcached_look_ups_are_the_librarys() -> None:
+    names = ("get", "gets", "get_many", "get_multi", "gets_many")
+    before = [vars(pymemcache.Client)[name] for name in names]
+    instrumentor = MemcachedInstrumentor()
+
+    instrumentor.instrument()
+    during = [vars(pymemcache.Client)[name] for name in names]
+    instrumentor.uninstrument()
+
+    assert [vars(pymemcache.Client)[name] for name in names] == before
+    assert not set(map(id, before)) & set(map(id, during))
 
 
 def test_outside_of_any_step_a_command_is_no_workflow(do: Any, redis_port: int) -> None:

@@ -86,6 +86,12 @@ def test_a_hit_says_how_large_the_value_was(spans: dict[str, Spans], backend: st
     assert written["attributes"]["cache.item.size"] == read["attributes"]["cache.item.size"] >= len("three tents")
 
 
+def test_a_stored_none_is_a_hit_and_a_default_is_none(spans: dict[str, Spans]) -> None:
+    _, *looked_up = of_cache(spans["stored_none"])
+
+    assert [span["attributes"]["cache.hit"] for span in looked_up] == [True, False, False, True, False]
+
+
 def test_each_method_is_one_step_whatever_it_calls_itself(spans: dict[str, Spans]) -> None:
     assert operations(spans["every_method"]) == [
         "add", "incr", "decr", "touch", "has_key", "has_key", "set_many", "get_many", "delete_many", "delete", "clear",
