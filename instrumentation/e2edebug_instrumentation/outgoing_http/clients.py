@@ -15,6 +15,10 @@ from opentelemetry.instrumentation.utils import suppress_http_instrumentation, u
 from e2edebug.policy.self_report import internal_error
 from e2edebug_instrumentation.guided_tracer import GuidedTracerProvider
 from e2edebug_instrumentation.outgoing_http.call_guide import CallGuide
+from e2edebug_instrumentation.outgoing_http.connection_retries import (
+    stop_watching_connection_retries,
+    watch_connection_retries,
+)
 from e2edebug_instrumentation.outgoing_http.guarded_propagation import guard, release, strip
 from e2edebug_instrumentation.outgoing_http.kept_outcome import KeptOutcome
 from e2edebug_instrumentation.outgoing_http.own_services import OwnServices
@@ -105,6 +109,16 @@ class HttpxInstrumentor(HttpClientInstrumentor):
     library = "httpx"
     sends = ("HTTPTransport", "handle_request")
     stock = "opentelemetry.instrumentation.httpx:HTTPXClientInstrumentor"
+
+    def before(self, library: ModuleType) -> None:
+        watch_connection_retries(library)
+        super().before(library)
+
+    def after_undoing(self) -> None:
+        import httpx
+
+        super().after_undoing()
+        stop_watching_connection_retries(httpx)
 
     def after(self, library: ModuleType) -> None:
         base = library.Client.__mro__[1]

@@ -1,5 +1,6 @@
 """A request to another service is one step, and tells its workflow to our own services alone."""
 
+import asyncio
 import signal
 import socket
 from contextlib import suppress
@@ -160,6 +161,40 @@ def test_what_the_library_retries_is_told_on_its_step(server: Server, within_ste
     assert span["attributes"]["http.request.resend_count"] == 2
     assert [event["e2edebug.retry.reason"] for event in span["events"]] == ["answered 503", "answered 503"]
     session.close()
+
+
+@pytest.mark.parametrize("is_async", [False, True])
+def test_the_connections_that_httpx_tries_again_are_told_on_its_step(within_step: Within, is_async: bool) -> None:
+    import httpx
+
+    told_to_application: list[str] = []
+
+    async def ask_async() -> None:
+        async def trace(name: str, _: Any) -> None:
+            told_to_application.append(name)
+
+        async with httpx.AsyncClient(transport=httpx.AsyncHTTPTransport(retries=2)) as client:
+            with pytest.raises(httpx.ConnectError):
+                await client.get(url, extensions={"trace": trace})
+
+    def ask() -> None:
+        def trace(name: str, _: Any) -> None:
+            told_to_application.append(name)
+
+        with httpx.Client(transport=httpx.HTTPTransport(retries=2)) as client, pytest.raises(httpx.ConnectError):
+            client.get(url, extensions={"trace": trace})
+
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}/charge"
+
+        (span,) = within_step((lambda: asyncio.run(ask_async())) if is_async else ask)
+
+    assert span["attributes"]["http.request.resend_count"] == 2
+    reasons = [event["e2edebug.retry.reason"] for event in span["events"] if "e2edebug.retry.reason" in event]
+    assert len(reasons) == 2
+    assert all("refused" in reason or "connection attempts failed" in reason for reason in reasons)
+    assert told_to_application.count("connection.retry.started") == 2
 
 
 @every_library
