@@ -22,6 +22,7 @@ from opentelemetry.instrumentation.utils import is_instrumentation_enabled, supp
 from opentelemetry.trace import SpanKind
 from opentelemetry.util.types import AttributeValue
 
+from e2edebug.policy.recorded_exceptions import remember_recorded
 from e2edebug.policy.self_report import internal_error
 from e2edebug_instrumentation.context_end import detach
 from e2edebug_instrumentation.span_failure import record_failure
@@ -176,14 +177,19 @@ class CeleryInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its package 
 
     def _when_process_is_lost(self, wrapped: Callable[..., Any], request: Any, args: Any, kwargs: Any) -> Any:
         information = args[0] if args else kwargs.get("exc_info")
-        error = getattr(information, "exception", None)
-        error = getattr(error, "exc", error)  # billiard's ExceptionWithTraceback
+        shown = getattr(information, "exception", None)
+        error = getattr(shown, "exc", shown)  # billiard's ExceptionWithTraceback
         if type(error).__name__ in ("SystemExit", "Terminated", "WorkerLostError"):
-            self._tell_of_lost_run(request, f"{type(error).__name__}: {error}")
+            self._tell_of_lost_run(request, f"{type(error).__name__}: {error}", told=(shown, error))
         return wrapped(*args, **kwargs)
 
-    def _tell_of_lost_run(self, request: Any, description: str, start_unix_ns: int | None = None) -> None:
-        """Tell of a task whose process was killed, together with the span of its run: from the worker's main process."""
+    def _tell_of_lost_run(
+        self, request: Any, description: str, start_unix_ns: int | None = None, told: tuple[Any, ...] = ()
+    ) -> None:
+        """Tell of a task whose process was killed, together with the span of its run: from the worker's main process.
+
+        told: exceptions that say the same, which Celery is going to log.
+        """
         try:
             context = carried(_headers_of(request._request_dict))
             run = TaskRun(
@@ -197,6 +203,9 @@ class CeleryInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its package 
                 start_unix_ns=start_unix_ns,
             )
             run.lose(description)
+            for error in told:
+                if isinstance(error, BaseException):
+                    remember_recorded(error, run.span.get_span_context().trace_id)
         except Exception as error:  # noqa: BLE001 - the worker goes on
             internal_error("tell of a task whose process was lost", error)
 

@@ -1,11 +1,13 @@
 """A Celery application whose broker is a folder, for workers and producers in processes of their own."""
 
 import os
+import signal
+import sys
 import time
 from pathlib import Path
 from typing import Any
 
-from celery import Celery, chain
+from celery import Celery, chain, chord, group
 
 import e2edebug.auto  # noqa: F401 # what a project adds
 
@@ -55,6 +57,34 @@ def hang() -> None:
     time.sleep(60)
 
 
+@app.task(name="shop.total")
+def total(numbers: list[int]) -> int:
+    return sum(numbers)
+
+
+@app.task(name="shop.die")
+def die() -> None:
+    """As the kernel does when memory runs out."""
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(name="shop.die_in_workflow")
+def die_in_workflow() -> None:
+    from e2edebug import flush, workflow
+
+    with workflow("mailing"):
+        flush()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+@app.task(name="shop.die_once", acks_late=True, reject_on_worker_lost=True)
+def die_once() -> None:
+    mark = FOLDER / "died"
+    if not mark.exists():
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
 @app.task(name="shop.tidy")
 def tidy() -> None:
     """Nothing to do."""
@@ -68,6 +98,10 @@ def order() -> None:
         add.delay(1, 2)
     with workflow("chained"):
         chain(add.s(1, 2), double.s())()
+    with workflow("grouped"):
+        group(add.s(1, 2), add.s(3, 4))()
+    with workflow("chorded"):
+        chord([add.s(1, 2), add.s(3, 4)])(total.s())
     with workflow("failing"):
         fail.delay()
     with workflow("retried"):
@@ -79,5 +113,19 @@ def order() -> None:
     add.delay(3, 4)
 
 
+def order_deaths() -> None:
+    """Queue tasks whose processes are killed from outside, and one that is none of them."""
+    from e2edebug import workflow
+
+    with workflow("dying"):
+        die.delay()
+    die.delay()
+    die_in_workflow.delay()
+    with workflow("dying_once"):
+        die_once.delay()
+    with workflow("plain"):
+        add.delay(1, 2)
+
+
 if __name__ == "__main__":
-    order()
+    order_deaths() if "deaths" in sys.argv else order()

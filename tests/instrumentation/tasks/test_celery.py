@@ -99,7 +99,8 @@ def steps(folder: Path) -> Iterator[list[Step]]:
         )  # fmt: skip
     expected = {
         "shop.double.run": 2,
-        "shop.add.run": 3,
+        "shop.add.run": 7,
+        "shop.total.run": 1,
         "shop.fail.run": 1,
         "shop.flaky.retry": 4,
         "shop.hang.lost": 1,
@@ -145,6 +146,33 @@ def test_a_chain_goes_on_below_the_task_before(steps: list[Step]) -> None:
     told = tree(workflow(steps, "chained")).partition("\n")[2]
 
     assert told == "  shop.add.publish\n    shop.add.run\n      shop.double.publish\n        shop.double.run\n"
+
+
+def test_the_tasks_of_a_group_run_side_by_side_in_its_workflow(steps: list[Step]) -> None:
+    told = tree(workflow(steps, "grouped")).partition("\n")[2]
+
+    assert told == "  shop.add.publish\n    shop.add.run\n" * 2
+
+
+def test_a_chord_and_what_comes_after_it_are_one_workflow(steps: list[Step]) -> None:
+    """A result back end of files asks by a task of Celery's own, again and again, whether the group is done."""
+    of_workflow = workflow(steps, "chorded")
+    told = tree([step for step in of_workflow if "chord_unlock" not in step.name or step.name.endswith("publish")])
+    by_span = {step.span_id: step for step in of_workflow}
+
+    assert told.partition("\n")[2].startswith(
+        "  shop.add.publish\n    shop.add.run\n" * 2 + "  celery.chord_unlock.publish\n"
+    )
+    (total,) = [step for step in of_workflow if step.name == "shop.total.run"]
+    ancestors = []
+    at: Step | None = total
+    while at is not None:
+        ancestors.append(at.name)
+        at = by_span.get(at.parent_span_id or "")
+    assert ancestors[1] == "shop.total.publish"
+    assert {name.partition(".")[0] for name in ancestors[2:-1]} == {"celery"}
+    assert ancestors[-1].endswith("chorded")
+    assert len({step.trace_id for step in of_workflow}) == 1
 
 
 def test_a_failing_task_has_its_exception_once(steps: list[Step], folder: Path) -> None:
