@@ -16,7 +16,6 @@ from typing import Any, Final
 import wrapt
 from opentelemetry import context as otel_context
 from opentelemetry import trace
-from opentelemetry.context import Context
 from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type: ignore[attr-defined] # see the class
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled, suppress_instrumentation, unwrap
 from opentelemetry.trace import SpanKind
@@ -24,16 +23,15 @@ from opentelemetry.util.types import AttributeValue
 
 from e2edebug.policy.recorded_exceptions import remember_recorded
 from e2edebug.policy.self_report import internal_error
-from e2edebug_instrumentation.context_end import detach
 from e2edebug_instrumentation.span_failure import record_failure
 from e2edebug_instrumentation.tasks.task_span import (
     INSTRUMENTATION_SCOPE,
-    PERIODIC_TASK,
-    TASK,
     TaskRun,
     carried,
     carry,
+    order_periodically,
     start_order,
+    workflow_type_of_order,
 )
 
 _SYSTEM: Final = "celery"
@@ -42,7 +40,6 @@ _BEAT_MODULE: Final = "celery.beat"
 _REQUEST_MODULE: Final = "celery.worker.request"
 _RUN: Final = "_e2edebug_run"
 """Where the request of a task keeps its TaskRun."""
-_IS_PERIODIC: Final = "e2edebug.is_periodic"
 _HEADERS: Final = ("traceparent", "tracestate", "baggage", "x-correlation-id")
 _UID: Final = "e2edebug"
 
@@ -104,7 +101,7 @@ class CeleryInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its package 
             getattr(signals, name).connect(receiver, weak=False, dispatch_uid=_UID)
 
     def _start_beat(self, module: ModuleType) -> None:
-        wrapt.wrap_function_wrapper(module.Scheduler, "apply_async", _apply_periodically)
+        wrapt.wrap_function_wrapper(module.Scheduler, "apply_async", order_periodically)
 
     def _start_worker(self, module: ModuleType) -> None:
         wrapt.wrap_function_wrapper(module.Request, "on_failure", self._when_process_is_lost)
@@ -124,14 +121,13 @@ class CeleryInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its package 
             return wrapped(*args, **kwargs)
         try:
             name = str(args[0] if args else kwargs.get("name"))
-            is_periodic = bool(otel_context.get_value(_IS_PERIODIC))
             span = start_order(
                 self._tracer,
                 name,
                 system=_SYSTEM,
                 destination=str(kwargs.get("queue") or kwargs.get("routing_key") or ""),
                 retries=kwargs.get("retries") or 0,
-                workflow_type=PERIODIC_TASK if is_periodic else TASK,
+                workflow_type=workflow_type_of_order(),
             )
         except Exception as error:  # noqa: BLE001 - the task is sent without a span
             internal_error("begin the span of a task's publishing", error)
@@ -214,15 +210,6 @@ def _is_traced_by_others() -> bool:
     """Whether somebody has switched OpenTelemetry's own instrumentor on: each task would be two steps."""
     stock = getattr(sys.modules.get("opentelemetry.instrumentation.celery"), "CeleryInstrumentor", None)
     return stock is not None and bool(stock().is_instrumented_by_opentelemetry)
-
-
-def _apply_periodically(wrapped: Callable[..., Any], _scheduler: Any, args: Any, kwargs: Any) -> Any:
-    # In an empty context: what is due belongs to nothing that is under way here.
-    token = otel_context.attach(otel_context.set_value(_IS_PERIODIC, True, Context()))
-    try:
-        return wrapped(*args, **kwargs)
-    finally:
-        detach(token)
 
 
 def _before_publish(headers: Any = None, **_: Any) -> None:

@@ -4,7 +4,7 @@ Ordering is a step of layer `external`, as is all that leaves the process; runni
 workflow of its own only where nobody ordered it.
 """
 
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, Final
 
 from opentelemetry import context as otel_context
@@ -30,6 +30,7 @@ TASK: Final = "task"
 PERIODIC_TASK: Final = "periodic_task"
 """Types of workflows that begin with a task."""
 
+_IS_PERIODIC: Final = "e2edebug.is_periodic"
 _LONGEST_REASON: Final = 1000
 _correlation: Final = CorrelationIdPropagator()
 
@@ -62,6 +63,21 @@ def start_order(
     if location is not None:
         found["code.file.path"], found["code.line.number"], found["code.function.name"] = location
     return tracer.start_span(f"publish {task}", context, SpanKind.PRODUCER, found)
+
+
+def order_periodically(wrapped: Callable[..., Any], _scheduler: Any, args: Any, kwargs: Any) -> Any:
+    """Let *wrapped* order what is due: each a workflow of its own, and of that type. A wrapper of wrapt's."""
+    # In an empty context: what is due belongs to nothing that is under way here.
+    token = otel_context.attach(otel_context.set_value(_IS_PERIODIC, True, Context()))
+    try:
+        return wrapped(*args, **kwargs)
+    finally:
+        detach(token)
+
+
+def workflow_type_of_order() -> str:
+    """Return the type of a workflow that begins with what is ordered now."""
+    return PERIODIC_TASK if otel_context.get_value(_IS_PERIODIC) else TASK
 
 
 def carry(carrier: MutableMapping[str, Any]) -> None:

@@ -1,5 +1,7 @@
 """Jobs that a work horse of RQ can import."""
 
+from pathlib import Path
+
 import e2edebug.auto  # noqa: F401 # what a project adds
 
 
@@ -9,3 +11,15 @@ def add(one: int, other: int) -> int:
 
 def fail() -> None:
     raise ValueError("the mail server is away")
+
+
+def flaky() -> None:
+    """Fail the first time in each folder."""
+    mark = Path("flaky-ran")
+    if not mark.exists():
+        mark.touch()
+        raise ConnectionError("not yet")
+
+
+def tidy() -> None:
+    """Nothing to do."""

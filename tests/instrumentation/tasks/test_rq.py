@@ -12,8 +12,11 @@ from support.cache_servers import redis_server
 HERE = Path(__file__).parent
 
 PROGRAM = """
-import sys
+import sys, time
+from datetime import timedelta
 import redis, rq
+from rq.cron import CronScheduler
+from rq.scheduler import RQScheduler
 import rq_job
 from e2edebug import workflow, flush
 connection = redis.Redis(port=int(sys.argv[1]))
@@ -23,6 +26,22 @@ with workflow("plain"):
 with workflow("failing"):
     queue.enqueue(rq_job.fail)
 queue.enqueue(rq_job.add, 3, 4)
+with workflow("many"):
+    first = rq.Queue.prepare_data(rq_job.add, (1, 2), job_id="first")
+    queue.enqueue_many([first, rq.Queue.prepare_data("rq_job.add", (3, 4), depends_on="first")])
+with workflow("later"):
+    queue.enqueue_in(timedelta(seconds=1), rq_job.add, 5, 6)
+with workflow("retried"):
+    queue.enqueue(rq_job.flaky, retry=rq.Retry(max=1, interval=1))
+cron = CronScheduler(connection=connection)
+cron.register(rq_job.tidy, "mail", interval=60)
+with workflow("running"):
+    cron.enqueue_jobs()
+rq.Worker([queue], connection=connection).work(burst=True, logging_level="ERROR")
+time.sleep(2)
+scheduler = RQScheduler([queue], connection=connection)
+scheduler.acquire_locks()
+scheduler.enqueue_scheduled_jobs()
 rq.Worker([queue], connection=connection).work(burst=True, logging_level="ERROR")
 """
 
@@ -77,4 +96,42 @@ def test_a_job_that_no_workflow_queued_is_one(rows: "dict[str, list[sa.Row[tuple
 
 
 def test_a_worker_that_asks_for_work_makes_no_workflows(rows: "dict[str, list[sa.Row[tuple[object, ...]]]]") -> None:
-    assert set(rows) == {"plain", "failing", "task"}
+    assert set(rows) == {"plain", "failing", "task", "many", "later", "retried", "running", "periodic_task"}
+
+
+def test_jobs_queued_together_run_in_the_workflow_also_those_that_wait_for_others(
+    rows: "dict[str, list[sa.Row[tuple[object, ...]]]]",
+) -> None:
+    assert shape(rows["many"]) == "  add.publish\n    add.run\n  add.publish\n    add.run\n"
+
+
+def test_a_job_for_later_runs_in_the_workflow(rows: "dict[str, list[sa.Row[tuple[object, ...]]]]") -> None:
+    assert shape(rows["later"]) == "  add.publish\n    add.run\n"
+
+
+def test_a_job_that_is_tried_again_goes_on_in_its_workflow(rows: "dict[str, list[sa.Row[tuple[object, ...]]]]") -> None:
+    """RQ's worker schedules it anew, outside of any workflow."""
+    assert shape(rows["retried"]) == "  flaky.publish\n    flaky.run [failed]\n    flaky.retry\n      flaky.run\n"
+
+
+def test_a_job_of_rqs_cron_is_a_workflow_of_its_own(rows: "dict[str, list[sa.Row[tuple[object, ...]]]]") -> None:
+    assert [(row.operation, row.parent_span_id is None) for row in rows["periodic_task"]] == [
+        ("publish", True),
+        ("run", False),
+    ]
+    assert len(rows["running"]) == 1
+
+
+def shape(steps: "list[sa.Row[tuple[object, ...]]]") -> str:
+    """Return the steps below the workflow's own as lines, children indented."""
+
+    def below(parent: str, depth: int) -> str:
+        lines = ""
+        for step in steps:
+            if step.parent_span_id == parent:
+                status = "" if step.status == "completed" else f" [{step.status}]"
+                name = step.component.removeprefix("rq_job.")
+                lines += f"{'  ' * depth}{name}.{step.operation}{status}\n" + below(step.span_id, depth + 1)
+        return lines
+
+    return below(steps[0].span_id, 1)
