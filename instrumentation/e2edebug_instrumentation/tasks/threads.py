@@ -32,13 +32,15 @@ class ThreadingInstrumentor(BaseInstrumentor):  # type: ignore[misc] # its packa
 
     def _instrument(self, **_: Any) -> None:
         self._own: dict[tuple[type, str], Any] = {}
-        for owner, method, wrapped_by in (
+        for kind, method, wrapped_by in (
             (threading.Thread, "start", _starting),
             # Not run(): classes derived from Thread have their own.
             (threading.Thread, "_bootstrap_inner", _bootstrapping),
             (thread_pool.ThreadPoolExecutor, "submit", _submitting_to_threads),
             (process_pool.ProcessPoolExecutor, "submit", _submitting_to_processes),
         ):
+            # gevent puts a class derived from Thread in its place.
+            owner = next(one for one in kind.__mro__ if method in vars(one))
             own = vars(owner)[method]
             self._own[owner, method] = own
             # A plain function, not a wrapper of wrapt's, which takes as long as all that it would do here.
