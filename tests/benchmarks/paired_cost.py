@@ -4,15 +4,12 @@ Rounds alternate between the plain library, the peer and ours, so that what else
 each figure is the median of its rounds, in time of the processor.
 """
 
-import os
-import platform
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
-from benchmarks.result import Case, Figure
+from benchmarks.result import Case, Figure, Result, Target
 from opentelemetry import trace
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
@@ -63,13 +60,25 @@ def plain() -> Iterator[None]:
 
 
 def compare(
-    name: str, operation: Callable[[int], object], *, peer: Variant, ours: Variant, count: int, rounds: int = 15
+    name: str,
+    operation: Callable[[int], object],
+    *,
+    peer: Variant | None,
+    ours: Variant,
+    count: int,
+    rounds: int = 15,
+    quick: bool = False,
 ) -> Case:
     """Return and print what *operation* (called with how often it is to be done) costs alone, and what the two add to it.
 
-    The case is one row for one operation, with the columns `alone`, `OpenTelemetry adds`, `e2edebug adds` and their ratio.
+    The case is one row for one operation, with the columns `alone`, `OpenTelemetry adds`, `e2edebug adds` and their
+    ratio; the peer's and the ratio are absent where *peer* is None: there is no instrumentor but ours.
     """
-    variants: dict[str, Variant] = {"alone": plain, "peer": peer, "ours": ours}
+    if quick:
+        count, rounds = max(1, count // 10), 3
+    variants: dict[str, Variant] = {"alone": plain, "ours": ours}
+    if peer is not None:
+        variants = {"alone": plain, "peer": peer, "ours": ours}
     times_us: dict[str, list[float]] = {variant: [] for variant in variants}
     for number in range(rounds + 1):
         for variant, context in variants.items():
@@ -83,32 +92,31 @@ def compare(
     # Against the plain one of the same round: what disturbs a round disturbs all three.
     added = {
         variant: [one - alone for one, alone in zip(times_us[variant], times_us["alone"], strict=True)]
-        for variant in ("peer", "ours")
+        for variant in variants
     }
-    ratios = [own / stock for own, stock in zip(added["ours"], added["peer"], strict=True) if stock > 0]
-    case = Case(
-        name,
-        "ours",
-        {
-            "alone": Figure.of(times_us["alone"], "us"),
+    figures = {"alone": Figure.of(times_us["alone"], "us"), "e2edebug adds": Figure.of(added["ours"], "us")}
+    shown = f"{name:<34} alone {figures['alone'].median:8.1f} us   ours +{figures['e2edebug adds'].median:7.1f} us"
+    if peer is not None:
+        ratios = [own / stock for own, stock in zip(added["ours"], added["peer"], strict=True) if stock > 0]
+        figures |= {
             "OpenTelemetry adds": Figure.of(added["peer"], "us"),
-            "e2edebug adds": Figure.of(added["ours"], "us"),
             "ratio": Figure.of(ratios or [float("nan")], "1"),
-        },
-    )
-    print(
-        f"{name:<28} alone {case.figures['alone'].median:8.1f} us   peer +{case.figures['OpenTelemetry adds'].median:7.1f} us"
-        f"   ours +{case.figures['e2edebug adds'].median:7.1f} us   ratio {case.figures['ratio'].median:5.2f}",
-        flush=True,
-    )
-    return case
+        }
+        shown += f"   peer +{figures['OpenTelemetry adds'].median:7.1f} us   ratio {figures['ratio'].median:5.2f}"
+    print(shown, flush=True)
+    return Case(name, "ours", figures)
 
 
-def say_where() -> None:
-    """Print what the figures were taken on."""
-    from importlib.metadata import version
-
-    packages = ", ".join(f"{name} {version(name)}" for name in ("opentelemetry-sdk", "opentelemetry-instrumentation"))
-    print(
-        f"Python {sys.version.split()[0]}, {packages}, {platform.machine()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}"
+def result_of(name: str, title: str, explanation: str, cases: list[Case]) -> Result:
+    """Return the result of a benchmark whose cases are of :func:`compare`: none with a peer is to cost more than it."""
+    return Result(
+        name,
+        title,
+        explanation,
+        cases,
+        [
+            Target(f"{case.name}: CPU added, of what the peer adds", case.figures["ratio"].median, 1.0)
+            for case in cases
+            if "ratio" in case.figures
+        ],
     )

@@ -1,7 +1,7 @@
 """What counting one request and one statement costs (durations, error rate, throughput, statements of a request).
 
 Beside the SDK's histogram and counter, which OpenTelemetry's instrumentations record with each operation. Ours is paid
-by the thread that writes, not by the request. `python tests/benchmarks/bench_interval_metrics.py`
+by the thread that writes, not by the request. `make bench ARGS=interval_metrics`.
 """
 
 import time
@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from benchmarks.paired_cost import compare, own_provider, plain, result_of
+from benchmarks.result import Case, Result
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.trace import SpanKind
-from paired_cost import compare, own_provider, plain, say_where
 
 from e2edebug.policy import attributes
 from e2edebug_exporters.span_metrics import SpanMetrics
@@ -20,8 +21,16 @@ from e2edebug_exporters.span_metrics import SpanMetrics
 ATTRIBUTES = {"http.request.method": "GET", "http.route": "api/cart/", "http.response.status_code": 200}
 
 
-def main() -> None:
-    say_where()
+EXPLANATION = """\
+One request with one statement is counted for durations, error rate, throughput and statements. The peer is the SDK's
+histogram and counter, which OpenTelemetry's instrumentations record with each operation, in the request; ours are
+counted by the thread that writes. CPU time of one request.
+"""
+
+
+def measure(*, quick: bool) -> list[Result]:
+    """Return what they cost."""
+    cases: list[Case] = []
     tracer = own_provider().get_tracer("benchmark")
 
     def span(kind: SpanKind, **found: Any) -> Any:
@@ -72,7 +81,8 @@ def main() -> None:
 
     with plain():
         count(1)
-    compare("a request with a statement", count, peer=stock, ours=ours, count=10_000)
+    cases.append(compare("a request with a statement", count, peer=stock, ours=ours, count=10_000, quick=quick))
+    return [result_of("interval_metrics", "Counting requests and statements", EXPLANATION, cases)]
 
 
 @contextmanager
@@ -82,7 +92,3 @@ def _recording(record: list[Any], action: Any) -> Iterator[None]:
         yield
     finally:
         record[0] = None
-
-
-if __name__ == "__main__":
-    main()

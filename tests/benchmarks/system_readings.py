@@ -1,18 +1,21 @@
 """What one reading of the system costs, beside OpenTelemetry's system-metrics, and what watching collections costs.
 
-`python tests/benchmarks/bench_system.py`
+`make bench ARGS=system_readings`.
 """
 
+import asyncio
 import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from benchmarks.paired_cost import compare, result_of
+from benchmarks.result import Case, Result
 from opentelemetry.instrumentation.system_metrics import SystemMetricsInstrumentor
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from paired_cost import compare, say_where
 
+from e2edebug_instrumentation.system.event_loop_lag import EventLoopLag
 from e2edebug_instrumentation.system.gc_pauses import GcPauses
 from e2edebug_instrumentation.system.instrumentor import SystemInstrumentor
 
@@ -41,8 +44,17 @@ class Collector:
                 self.reader.get_metrics_data()
 
 
-def main() -> None:
-    say_where()
+EXPLANATION = """\
+One reading of the system's metrics, beside OpenTelemetry's system-metrics with its default set and with the set nearest
+to ours; a garbage collection that is timed, and a loop of events whose lag is watched, which have no peer. CPU time of
+one reading, of one collection of young objects, and of one request's look at its loop (beside it, a timer twice a
+second).
+"""
+
+
+def measure(*, quick: bool) -> list[Result]:
+    """Return what they cost."""
+    cases: list[Case] = []
     collector = Collector()
 
     @contextmanager
@@ -63,12 +75,15 @@ def main() -> None:
         return SystemMetricsInstrumentor(config=config) if config is not None else SystemMetricsInstrumentor()
 
     for name, config in (("reading, their default set", None), ("reading, their nearest set", RESTRICTED)):
-        compare(
-            name,
-            collector,
-            peer=lambda config=config: observed(stock(config)),  # type: ignore[misc]
-            ours=lambda: observed(SystemInstrumentor()),
-            count=20,
+        cases.append(
+            compare(
+                name,
+                collector,
+                peer=lambda config=config: observed(stock(config)),  # type: ignore[misc]
+                ours=lambda: observed(SystemInstrumentor()),
+                count=20,
+                quick=quick,
+            )
         )
 
     @contextmanager
@@ -80,26 +95,40 @@ def main() -> None:
         finally:
             pauses.stop()
 
-    @contextmanager
-    def counted() -> Iterator[None]:
-        # What a listener written by hand costs at least.
-        def listener(_phase: str, _info: dict[str, int]) -> None:
-            pass
+    cases.append(
+        compare(
+            "a young collection",
+            lambda times: [gc.collect(0) for _ in range(times)],
+            peer=None,
+            ours=watched,
+            count=5000,
+            quick=quick,
+        )
+    )
+    lag = EventLoopLag()
 
-        gc.callbacks.append(listener)
+    async def answer(times: int) -> None:
+        loop = asyncio.get_running_loop()
+        for _ in range(times):
+            if lag._is_active:
+                lag.watch(loop)  # as each request does
+
+    @contextmanager
+    def lag_watched() -> Iterator[None]:
+        lag._is_active = True
         try:
             yield
         finally:
-            gc.callbacks.remove(listener)
+            lag.stop()
 
-    compare(
-        "a young collection",
-        lambda times: [gc.collect(0) for _ in range(times)],
-        peer=counted,
-        ours=watched,
-        count=5000,
+    cases.append(
+        compare(
+            "a request, its loop watched",
+            lambda times: asyncio.run(answer(times)),
+            peer=None,
+            ours=lag_watched,
+            count=20_000,
+            quick=quick,
+        )
     )
-
-
-if __name__ == "__main__":
-    main()
+    return [result_of("system_readings", "Watching the process", EXPLANATION, cases)]

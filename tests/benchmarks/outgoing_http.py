@@ -1,4 +1,4 @@
-"""What a request costs with our instrumentation, beside OpenTelemetry's own: `python tests/benchmarks/bench_outgoing_http.py`.
+"""What a request costs with our instrumentation, beside OpenTelemetry's own: `make bench ARGS=outgoing_http`.
 
 No byte is sent, except by aiohttp, which speaks to a server in the same process: the libraries are asked down to where
 they would open a connection.
@@ -16,12 +16,13 @@ import httpx
 import requests
 import urllib3
 from aiohttp import web
+from benchmarks.paired_cost import compare, instrumented, own_provider, result_of, stock_provider
+from benchmarks.result import Case, Result
 from opentelemetry.instrumentation.aiohttp_client import AioHttpClientInstrumentor
 from opentelemetry.instrumentation.httpx import HTTPXClientInstrumentor
 from opentelemetry.instrumentation.requests import RequestsInstrumentor
 from opentelemetry.instrumentation.urllib import URLLibInstrumentor
 from opentelemetry.instrumentation.urllib3 import URLLib3Instrumentor
-from paired_cost import compare, instrumented, own_provider, say_where, stock_provider
 
 from e2edebug_instrumentation.outgoing_http import clients
 
@@ -97,8 +98,16 @@ def with_aiohttp(count: int) -> None:
     asyncio.run(run())
 
 
-def main() -> None:
-    say_where()
+EXPLANATION = """\
+Each library sends a request within a request, instrumented by OpenTelemetry's instrumentor alone, and by ours, which
+stands on it. No byte is sent, except by aiohttp, which speaks to a server in the same process: the others are asked down
+to where they would open a connection. CPU time of one request.
+"""
+
+
+def measure(*, quick: bool) -> list[Result]:
+    """Return what they cost."""
+    cases: list[Case] = []
     stock, own = stock_provider(), own_provider()
     httpx.HTTPTransport.handle_request = lambda *_: httpx.Response(200, content=b"ok")  # type: ignore[method-assign] # nothing is sent
     urllib3.HTTPConnectionPool._make_request = lambda *_, **__: urllib3.HTTPResponse(b"ok", status=200)  # type: ignore[method-assign, assignment] # as above
@@ -110,14 +119,14 @@ def main() -> None:
         ("aiohttp", with_aiohttp, AioHttpClientInstrumentor(), clients.AiohttpClientInstrumentor(), 300),
     ]
     for name, operation, peer, ours, count in pairs:
-        compare(
-            name,
-            operation,
-            peer=lambda peer=peer: instrumented(peer, stock),
-            ours=lambda ours=ours: instrumented(ours, own, propagate_to=("*",)),
-            count=count,
+        cases.append(
+            compare(
+                name,
+                operation,
+                peer=lambda peer=peer: instrumented(peer, stock),
+                ours=lambda ours=ours: instrumented(ours, own, propagate_to=("*",)),
+                count=count,
+                quick=quick,
+            )
         )
-
-
-if __name__ == "__main__":
-    main()
+    return [result_of("outgoing_http", "A request to another service", EXPLANATION, cases)]
