@@ -311,16 +311,16 @@ def test_either_can_be_switched_off(engine: sa.Engine, store_url: str, tmp_path:
 
 
 COUNTED = """
-    import traceback
+    from e2edebug.policy import shown_frames
 
     made = []
-    original = traceback.StackSummary.format_frame_summary
+    original = shown_frames.frame_text
 
-    def counted(stack, frame, **options):
+    def counted(frame):
         made.append((frame.filename, frame.lineno, frame.name))
-        return original(stack, frame, **options)
+        return original(frame)
 
-    traceback.StackSummary.format_frame_summary = counted
+    shown_frames.frame_text = counted
     logging.raiseExceptions = False
     logging.getLogger().addHandler(logging.NullHandler())  # or the last resort would write the stacks, too
 """
