@@ -16,6 +16,7 @@ from opentelemetry.trace import StatusCode
 
 from e2edebug.policy.attributes import WORKFLOW_STATUS
 from e2edebug_exporters.ledger import Ledger
+from e2edebug_exporters.recording.span import UNSET
 from e2edebug_exporters.span_reading import plain_mapping, raw_attributes
 
 QUEUE_FULL: Final = "queue_full"
@@ -102,6 +103,35 @@ class BoundedQueue:
         if rank == _FAILED_WORKFLOW:
             self._remember_failed(payload.context.trace_id)
         self._size_bytes += size_bytes  # no handler and no other thread comes between reading and writing a number
+        return self._drop_what_is_too_much()
+
+    def put_span(self, span: ReadableSpan) -> int:
+        """Add a span as put() does. Returns how many items wait, -1 if something was dropped.
+
+        In one call for most spans: this is done on the application's thread.
+        """
+        attributes = getattr(span, "_attributes", None)
+        if type(attributes) is not dict or span._status is not UNSET or span._events:
+            has_dropped = self.put(_SPAN, span, rows=1, size_bytes=span_bytes(span), rank=rank_of_span(span))
+            return -1 if has_dropped else len(self)
+        size_bytes = _SPAN_BYTES
+        for value in attributes.values():
+            if type(value) is str:
+                if len(value) > _LONG_TEXT:
+                    size_bytes += len(value)
+            elif type(value) not in _SMALL:
+                size_bytes += _value_bytes(value)
+        lane = self._failed if attributes.get(WORKFLOW_STATUS) == "failed" else self._plain
+        lane.append((next(self._sequence), _SPAN, span, 1, size_bytes))
+        if lane is not self._plain:
+            self._remember_failed(span.context.trace_id)
+        self._size_bytes += size_bytes  # as in put()
+        waiting = len(self._plain) + len(self._metrics) + len(self._errors) + len(self._failed) + len(self._saved)
+        if self._size_bytes <= self._max_bytes and waiting <= self._max_items:
+            return waiting
+        return -1 if self._drop_what_is_too_much() else waiting
+
+    def _drop_what_is_too_much(self) -> bool:
         if self._size_bytes <= self._max_bytes and len(self) <= self._max_items:
             return False
         while (self._size_bytes > self._max_bytes or len(self) > self._max_items) and len(self):
@@ -241,6 +271,7 @@ def _first_sequence(lane: "deque[_Entry]") -> int:
     return lane[0][0]
 
 
+_SPAN: Final = Kind.SPAN
 _PLAIN: Final = Rank.PLAIN  # a member looked up on its enum class costs more than a global
 _FAILED_WORKFLOW: Final = Rank.FAILED_WORKFLOW
 

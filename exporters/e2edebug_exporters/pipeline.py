@@ -108,6 +108,7 @@ class Pipeline:
         self._known_configuration: RuntimeConfiguration | None = None
         """What a forked child begins with."""
         self._is_spool_first = config.durability is Durability.SPOOL_FIRST and self._spool is not None
+        self._batch_max_items = config.batch_max_items
         self._is_closed = False
         self._sink: SynchronousSink | None = None
         self._begin()
@@ -153,7 +154,19 @@ class Pipeline:
 
     def put_span(self, span: ReadableSpan) -> None:
         """Take over a span, ended or just begun. Never raises, never waits for the store."""
-        self._put(Kind.SPAN, span, 1, span_bytes, rank_of_span(span))
+        try:
+            if self._sink is not None or self._is_closed or self._pid != os.getpid():
+                self._put(Kind.SPAN, span, 1, span_bytes, rank_of_span(span))
+                return
+            waiting = self._queue.put_span(span)
+            if waiting < 0:
+                self._has_dropped = True
+            if self._running is None:
+                self._ensure_thread()
+            elif waiting < 0 or waiting >= self._batch_max_items:
+                self._wake_for_batch()
+        except Exception as error:  # noqa: BLE001 # the application's span must end in peace
+            internal_error("queue an item", error)
 
     def put_log(self, record: ReadableLogRecord) -> None:
         """Take over a log record. Never raises, never waits for the store."""
@@ -275,12 +288,17 @@ class Pipeline:
                 self._full_queue.has_dropped = True
             if self._thread.running is None:
                 self._ensure_thread()
-            elif len(self._queue) >= self._config.batch_max_items and (
-                not self._delivery.is_holding or (self._is_pressed() and self._delivery.can_spool)
-            ):
-                self._wake.set()
+            else:
+                self._wake_for_batch()
         except Exception as error:  # noqa: BLE001 # the application's span must end in peace
             internal_error("queue an item", error)
+
+    def _wake_for_batch(self) -> None:
+        """Wake the thread if a whole batch waits, and it can take one."""
+        if len(self._queue) >= self._batch_max_items and (
+            not self._delivery.is_holding or (self._is_pressed() and self._delivery.can_spool)
+        ):
+            self._wake.set()
 
     # The thread.
 

@@ -115,10 +115,11 @@ class SpanMetrics:
 
     def record(self, span: ReadableSpan) -> None:
         """Count one ended span, soon. Spans that take their layer from their parent are part of its duration and not counted."""
-        self._ended.append(span)
+        ended = self._ended
+        ended.append(span)
         # Where the lock is held, perhaps by the very code that a signal handler has interrupted to end this span,
         # whoever holds it counts this span as well, or the next one does.
-        if len(self._ended) >= _COUNT_AT and not self._lock.locked():
+        if len(ended) >= _COUNT_AT and not self._lock.locked():
             self.count_ended()
 
     def count_ended(self) -> None:

@@ -207,7 +207,13 @@ class RecordingSpan(trace.Span, ReadableSpan):
         with self._lock:
             is_ended = self._end_time is not None
             if not is_ended:
-                self._end_time = self._now_unix_ns() if end_time is None else end_time
+                if end_time is None:
+                    start_time, begun_at_ns = self._start_time, self._begun_at_ns
+                    if start_time is None or begun_at_ns is None:
+                        end_time = time_ns()
+                    else:
+                        end_time = start_time + perf_counter_ns() - begun_at_ns
+                self._end_time = end_time
         if is_ended:
             _log.warning("Calling end() on an ended span.")
             return
@@ -216,11 +222,6 @@ class RecordingSpan(trace.Span, ReadableSpan):
             processor._on_ending(self)  # type: ignore[arg-type] # registered as one below
         for processor in processors.added:
             processor.on_end(self)
-
-    def _now_unix_ns(self) -> int:
-        if self._begun_at_ns is None or self._start_time is None:
-            return time_ns()
-        return self._start_time + perf_counter_ns() - self._begun_at_ns
 
     def set_attribute(self, key: str, value: AnyValue) -> None:
         """Set one attribute; the last value of a key counts, and stands last."""

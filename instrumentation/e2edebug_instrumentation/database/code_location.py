@@ -31,15 +31,23 @@ def find_code_location(skip: int = 1) -> CodeLocation | None:
     Without one on this thread: where an async view handed its work to the thread; else the library frame next to the
     database layer (a generic view, a template tag). None when there is nothing but database layer.
     """
+    place = find_place(skip + 1)
+    return location_of(place) if isinstance(place, FrameType) else place
+
+
+def find_place(skip: int = 1) -> FrameType | CodeLocation | None:
+    """Return what find_code_location() describes: a frame where there is one, which costs less to look at."""
     frame: FrameType | None = sys._getframe(skip)
     library: FrameType | None = None
+    judgements = _judgements
     for _ in range(_MOST_FRAMES):
         if frame is None:
             break
         code = frame.f_code
-        role, _path = _judgements.get(code.co_filename) or _judge(code.co_filename)
+        filename = code.co_filename
+        role = (judgements.get(filename) or _judge(filename))[0]
         if role == _USER:
-            return _location(frame)
+            return frame
         if role == _LIBRARY:
             if library is None:
                 library = frame
@@ -47,7 +55,14 @@ def find_code_location(skip: int = 1) -> CodeLocation | None:
             # What lies further out called the view or the command, and caused nothing: middleware, manage.py.
             break
         frame = frame.f_back
-    return _handed_over.get() or (_location(library) if library is not None else None)
+    return _handed_over.get() or library
+
+
+def location_of(frame: FrameType) -> CodeLocation:
+    """Return where *frame* is."""
+    code = frame.f_code
+    path = (_judgements.get(code.co_filename) or _judge(code.co_filename))[1]
+    return CodeLocation(path, frame.f_lineno or 0, f"{frame.f_globals.get('__name__', '')}.{code.co_qualname}")
 
 
 def remember_code_location(skip: int = 2) -> None:
@@ -94,7 +109,7 @@ def find_user_code(skip: int = 1) -> CodeLocation | None:
             return None
         filename = frame.f_code.co_filename
         if (_judgements.get(filename) or _judge(filename))[0] == _USER:
-            return _location(frame)
+            return location_of(frame)
         frame = frame.f_back
     return None
 
@@ -119,12 +134,6 @@ _TYPED_IN: Final = ("<stdin>", "<console>", "<ipython", "<python-input")
 
 _handed_over: ContextVar[CodeLocation | None] = ContextVar("e2edebug_code_location", default=None)
 _judgements: dict[str, tuple[int, str]] = {}
-
-
-def _location(frame: FrameType) -> CodeLocation:
-    code = frame.f_code
-    path = _judgements[code.co_filename][1]
-    return CodeLocation(path, frame.f_lineno or 0, f"{frame.f_globals.get('__name__', '')}.{code.co_qualname}")
 
 
 def _judge(filename: str) -> tuple[int, str]:

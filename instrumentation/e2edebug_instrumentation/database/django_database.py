@@ -20,14 +20,9 @@ from opentelemetry.instrumentation.utils import suppress_instrumentation, unwrap
 from e2edebug.policy.own_statements import STORE_ALIAS, is_own_statement
 from e2edebug.policy.self_report import internal_error
 from e2edebug_instrumentation.database.async_handover import stop_handing_over, watch_handover
+from e2edebug_instrumentation.database.database_target import DatabaseTarget, database_target
 from e2edebug_instrumentation.database.options import make_recorder
-from e2edebug_instrumentation.database.query_span import (
-    DatabaseTarget,
-    QueryRecorder,
-    database_target,
-    is_executing,
-    record_error,
-)
+from e2edebug_instrumentation.database.query_span import QueryRecorder, is_executing, record_error
 
 _BACKEND_MODULE: Final = "django.db.backends.base.base"
 _TARGET: Final = "_e2edebug_target"
@@ -120,14 +115,18 @@ class _ConnectionTracing:
     def __call__(self, execute: Callable[..., Any], sql: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
         """Execute a query of Django's; the signature is that of its execute wrappers."""
         connection = context["connection"]
-        if connection.alias == STORE_ALIAS or is_own_statement(sql):
+        target = connection.__dict__.get(_TARGET) or _target_of(connection)
+        # What the spans of a statement say is known of those alone that are not our own.
+        is_known = type(sql) is str and sql in target.statements
+        if connection.alias == STORE_ALIAS or (not is_known and is_own_statement(sql)):
             with suppress_instrumentation():
                 return execute(sql, params, many, context)
-        query = self._recorder.begin_query(_target_of(connection), sql, params if many else None)
+        query = self._recorder.begin_query(target, sql, params if many else None)
         if query is None:
             return execute(sql, params, many, context)
         try:
-            if _is_traced_elsewhere(connection):
+            # Another instrumentation of OpenTelemetry's may have wrapped the driver: it keeps silent when it is told so.
+            if type(connection.connection).__module__ == _FOREIGN_PROXY:
                 with suppress_instrumentation():
                     result = execute(sql, params, many, context)
             else:
@@ -135,7 +134,7 @@ class _ConnectionTracing:
         except BaseException as error:
             query.fail(error)
             raise
-        query.succeed(_row_count(context["cursor"]))
+        query.succeed(getattr(context["cursor"].cursor, "rowcount", None))
         return result
 
     def _call_procedure(self, wrapped: Callable[..., Any], cursor: Any, args: Any, kwargs: Any) -> Any:
@@ -149,7 +148,7 @@ class _ConnectionTracing:
         except BaseException as error:
             query.fail(error)
             raise
-        query.succeed(_row_count(cursor))
+        query.succeed(getattr(cursor.cursor, "rowcount", None))
         return result
 
     def _wrappers(self) -> dict[str, Callable[..., Any]]:
@@ -268,12 +267,3 @@ def _make_target(connection: Any) -> DatabaseTarget:
         address=settings.get("HOST") or ("localhost" if vendor in ("mysql", "mariadb", "postgresql") else None),
         port=settings.get("PORT") or None,
     )
-
-
-def _is_traced_elsewhere(connection: Any) -> bool:
-    """Whether another instrumentation of OpenTelemetry's has wrapped the driver: it keeps silent when it is told so."""
-    return type(connection.connection).__module__ == _FOREIGN_PROXY
-
-
-def _row_count(cursor: Any) -> object:
-    return getattr(cursor.cursor, "rowcount", None)

@@ -14,7 +14,8 @@ from opentelemetry.instrumentation.dbapi import (
     TracedCursorProxy,
 )
 
-from e2edebug_instrumentation.database.query_span import DatabaseTarget, QueryRecorder, database_target, is_executing
+from e2edebug_instrumentation.database.database_target import DatabaseTarget, database_target
+from e2edebug_instrumentation.database.query_span import QueryRecorder, is_executing
 
 
 class _Untraced:

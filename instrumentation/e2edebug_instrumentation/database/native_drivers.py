@@ -8,8 +8,8 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, Final
 
+from e2edebug_instrumentation.database.database_target import DatabaseTarget, database_target
 from e2edebug_instrumentation.database.driver_integration import TracedIntegration
-from e2edebug_instrumentation.database.query_span import DatabaseTarget, database_target
 
 _EXECUTING_METHODS: Final = ("execute", "executemany", "executescript", "callproc")
 _INTEGRATION: Final = "_e2edebug_integration"

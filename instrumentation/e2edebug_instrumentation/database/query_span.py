@@ -7,12 +7,10 @@ Attributes: OpenTelemetry semantic conventions 1.30+, "Database client spans", a
 
 from collections.abc import Iterable, Sized
 from contextvars import ContextVar
-from typing import Any, Final, NamedTuple
+from typing import Any, Final
 from weakref import ref
 
-from opentelemetry import context as otel_context
 from opentelemetry import trace
-from opentelemetry.context import Context
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.trace import NoOpTracer, ProxyTracerProvider, Span, SpanKind, StatusCode, Tracer, TracerProvider
 from opentelemetry.util.types import AttributeValue
@@ -20,65 +18,34 @@ from opentelemetry.util.types import AttributeValue
 from e2edebug.policy import attributes
 from e2edebug.policy.recorded_exceptions import qualified_name, remember_recorded
 from e2edebug.policy.self_report import internal_error
-from e2edebug.policy.sql_text import describe_statement
-from e2edebug_instrumentation.database.code_location import find_code_location
+from e2edebug_instrumentation.current_context import current_context, is_suppressed
+from e2edebug_instrumentation.database.code_location import find_code_location, find_place
+from e2edebug_instrumentation.database.database_target import AFFECTED_ROWS, DatabaseTarget, with_location
 from e2edebug_instrumentation.database.query_error import message_of, stack_of
 
 INSTRUMENTATION_SCOPE: Final = "e2edebug.database"
-AFFECTED_ROWS: Final = "e2edebug.db.affected_rows"
-STATEMENT_LENGTH: Final = "e2edebug.db.statement_length"
-"""Characters of a statement that was too long to be read whole."""
 ON_COMMIT_HOOKS: Final = "e2edebug.db.on_commit_hooks"
 
-_DATABASE_LAYER: Final = "database"
-_ROWSETS: Final = frozenset({"SELECT", "SHOW", "EXPLAIN", "DESCRIBE", "DESC", "VALUES", "TABLE", "PRAGMA", "WITH"})
+_CLIENT: Final = SpanKind.CLIENT  # a member looked up on its enum class costs more than a global
 _MOST_ROWS: Final = 2**63 - 1
 """Drivers report an unknown number of rows as -1, or as -1 in 64 unsigned bits (MySQLdb's SSCursor)."""
-
-
-class DatabaseTarget(NamedTuple):
-    """What all queries of one connection have in common."""
-
-    name: str
-    """What a statement without a table is filed under: Django's alias, else the database or the system."""
-    attributes: dict[str, AttributeValue]
-
-
-def database_target(
-    *, system: str, name: str = "", namespace: object = None, address: object = None, port: object = None
-) -> DatabaseTarget:
-    """Return the target of a connection from whatever its driver calls these things."""
-    found: dict[str, AttributeValue] = {"db.system.name": system, attributes.LAYER: _DATABASE_LAYER}
-    database = _text(namespace)
-    if system == "sqlite":
-        database = database.partition("?")[0].replace("\\", "/").rpartition("/")[2]  # a path names persons and machines
-    if database:
-        found["db.namespace"] = database
-    server = _text(address)
-    if server:
-        found["server.address"] = server
-        if port is not None and str(port).isdigit():
-            found["server.port"] = int(str(port))
-    return DatabaseTarget(name or database or system, found)
 
 
 class QuerySpan:
     """A query under way. Exactly one of succeed() and fail() ends it; both keep silent about our own failures."""
 
-    __slots__ = ("__weakref__", "_returns_rows", "_span")
+    __slots__ = ("__weakref__", "_row_count_name", "_span")
 
-    def __init__(self, span: Span, *, returns_rows: bool) -> None:
+    def __init__(self, span: Span, row_count_name: str) -> None:
         self._span = span
-        self._returns_rows = returns_rows
+        self._row_count_name = row_count_name
 
     def succeed(self, row_count: object = None) -> None:
         """End the span. row_count: what the cursor says, -1 and None meaning unknown."""
         _executing.set(None)
         try:
             if isinstance(row_count, int) and 0 <= row_count <= _MOST_ROWS:
-                self._span.set_attribute(
-                    "db.response.returned_rows" if self._returns_rows else AFFECTED_ROWS, row_count
-                )
+                self._span.set_attribute(self._row_count_name, row_count)
             self._span.end()
         except Exception as error:  # noqa: BLE001 - the application's query has succeeded
             internal_error("end the span of a query", error)
@@ -111,22 +78,34 @@ class QueryRecorder:
         self._longest_statement = value_max_bytes
         self._tracer_provider = tracer_provider
         self._tracer: Tracer | None = None
+        self._start_plain_span: Any = None
         self._is_traced = False
-        self._enabled_context: Context | None = None
 
     def begin_query(self, target: DatabaseTarget, sql: object, parameters: object = None) -> QuerySpan | None:
         """Begin the span of a statement; None when there shall be none.
 
         sql: str, bytes or what psycopg composes. parameters: only of an executemany, to count them.
         """
-        if is_executing() or not self.is_active:
+        executing = _executing.get()
+        if (executing is not None and executing() is not None) or not self.is_active:
             return None
         tracer = self._tracer if self._is_traced else self._find_tracer()
-        context = otel_context.get_current()
-        if tracer is None or not (context is self._enabled_context or self._is_enabled(context)):
+        context = current_context()
+        if tracer is None or is_suppressed(context):
             return None
+        # All of it in this one call: it is made for every query.
         try:
-            return self._begin_query(tracer, target, sql, parameters, context)
+            known = target.statements.get(sql) if type(sql) is str and len(sql) <= self._longest_statement else None
+            if known is None:
+                text = sql if isinstance(sql, str) else _statement_text(sql)
+                known = target.statement(sql, text, longest=self._longest_statement)
+            found = known.attributes_at(find_place(2) if self._captures_code_location else None)
+            if parameters is not None and isinstance(parameters, Sized):
+                found["db.operation.batch.size"] = len(parameters)
+            start = self._start_plain_span or tracer.start_span
+            query = QuerySpan(start(known.span_name, context, _CLIENT, found), known.row_count_name)
+            _executing.set(ref(query))
+            return query
         except Exception as error:  # noqa: BLE001 - the application's query goes on without a span
             _executing.set(None)
             internal_error("begin the span of a query", error)
@@ -148,7 +127,7 @@ class QueryRecorder:
         except Exception as error:  # noqa: BLE001 - the application's command goes on without a span
             internal_error("begin the span of a database command", error)
             return None
-        query = QuerySpan(span, returns_rows=False)
+        query = QuerySpan(span, AFFECTED_ROWS)
         _executing.set(ref(query))
         return query
 
@@ -170,36 +149,6 @@ class QueryRecorder:
             internal_error("begin the span of on-commit hooks", error)
             return None
 
-    def _begin_query(
-        self, tracer: Tracer, target: DatabaseTarget, sql: object, parameters: object, context: Context
-    ) -> QuerySpan:
-        text = sql if isinstance(sql, str) else _statement_text(sql)
-        found = target.attributes.copy()
-        if len(text) <= self._longest_statement:
-            masked, digest, operation, table = describe_statement(text)
-        else:
-            masked, digest, operation, table = describe_statement(text[: self._longest_statement], is_cut=True)
-            found[STATEMENT_LENGTH] = len(text)
-        operation = operation or "QUERY"
-        component = table or target.name
-        found["db.query.text"] = masked
-        found["db.operation.name"] = operation
-        found[attributes.COMPONENT] = component
-        found[attributes.OPERATION] = operation
-        found[attributes.STATEMENT_DIGEST] = digest
-        if table:
-            found["db.collection.name"] = table
-        if parameters is not None and isinstance(parameters, Sized):
-            found["db.operation.batch.size"] = len(parameters)
-        if self._captures_code_location:
-            location = find_code_location(3)
-            if location is not None:
-                found["code.file.path"], found["code.line.number"], found["code.function.name"] = location
-        span = tracer.start_span(f"{operation} {component}", context, SpanKind.CLIENT, found)
-        query = QuerySpan(span, returns_rows=operation in _ROWSETS)
-        _executing.set(ref(query))
-        return query
-
     def _command_attributes(self, target: DatabaseTarget, operation: str) -> dict[str, AttributeValue]:
         found = target.attributes.copy()
         found["db.operation.name"] = operation
@@ -208,15 +157,8 @@ class QueryRecorder:
         if self._captures_code_location:
             location = find_code_location(3)
             if location is not None:
-                found["code.file.path"], found["code.line.number"], found["code.function.name"] = location
+                with_location(found, location)
         return found
-
-    def _is_enabled(self, context: Context) -> bool:
-        """Whether spans are wanted in *context*, the current one; it never changes, so it is asked once."""
-        is_enabled: bool = is_instrumentation_enabled()
-        if is_enabled:
-            self._enabled_context = context
-        return is_enabled
 
     def _find_tracer(self) -> Tracer | None:
         """Return the tracer once somebody has set up tracing; until then a query shall cost next to nothing."""
@@ -225,6 +167,8 @@ class QueryRecorder:
             return None
         tracer = provider.get_tracer(INSTRUMENTATION_SCOPE)
         self._tracer = None if isinstance(tracer, NoOpTracer) else tracer
+        # Of our own tracers; another takes longer and says the same.
+        self._start_plain_span = getattr(self._tracer, "start_plain_span", None)
         self._is_traced = True
         return self._tracer
 
@@ -307,9 +251,3 @@ def _composed_text(sql: object) -> str:
 def _hook_name(hook: Any) -> str:
     function = getattr(hook, "func", hook)  # functools.partial
     return str(getattr(function, "__qualname__", type(function).__qualname__))
-
-
-def _text(value: object) -> str:
-    if value is None:
-        return ""
-    return value.decode("utf-8", "replace") if isinstance(value, bytes) else str(value)

@@ -15,8 +15,9 @@ from opentelemetry.instrumentation.instrumentor import BaseInstrumentor  # type:
 from opentelemetry.instrumentation.utils import unwrap
 
 from e2edebug.policy.self_report import internal_error
+from e2edebug_instrumentation.database.database_target import DatabaseTarget, database_target
 from e2edebug_instrumentation.database.options import make_recorder
-from e2edebug_instrumentation.database.query_span import DatabaseTarget, QueryRecorder, QuerySpan, database_target
+from e2edebug_instrumentation.database.query_span import QueryRecorder, QuerySpan
 
 _ENGINE_MODULE: Final = "sqlalchemy.engine"
 _OPEN_QUERY: Final = "_e2edebug_query"

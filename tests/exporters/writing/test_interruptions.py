@@ -156,7 +156,8 @@ def test_breaking_off_the_start_of_the_thread_leaves_one_thread(store_url: str) 
 @pytest.mark.parametrize("dialect", ["sqlite"])
 def test_time_limits_in_queries_neither_get_lost_nor_silence_later_queries(store_url: str) -> None:
     body = """
-        from e2edebug_instrumentation.database.query_span import QueryRecorder, database_target
+        from e2edebug_instrumentation.database.database_target import database_target
+        from e2edebug_instrumentation.database.query_span import QueryRecorder
 
         class TimeLimit(Exception):
             pass

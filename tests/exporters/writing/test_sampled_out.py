@@ -12,7 +12,8 @@ from e2edebug.runtime.sampling import build_sampling
 from e2edebug_exporters.pipeline import Pipeline
 from e2edebug_exporters.recording.provider import make_tracer_provider
 from e2edebug_exporters.span_processor import SpanPipelineProcessor
-from e2edebug_instrumentation.database.query_span import QueryRecorder, database_target
+from e2edebug_instrumentation.database.database_target import database_target
+from e2edebug_instrumentation.database.query_span import QueryRecorder
 
 from .pipelines import RESOURCE, assert_balanced, pipeline_on
 from .rows_by_hand import count

@@ -9,8 +9,9 @@ import pytest
 from instrumentation.database.recorded_spans import Recording, names
 
 from e2edebug.policy.config import load_config
+from e2edebug_instrumentation.database.database_target import database_target
 from e2edebug_instrumentation.database.options import make_recorder
-from e2edebug_instrumentation.database.query_span import QueryRecorder, database_target, is_executing
+from e2edebug_instrumentation.database.query_span import QueryRecorder, is_executing
 
 TARGET = database_target(system="mysql", name="default", namespace=b"shop", address="db.example", port="3306")
 
