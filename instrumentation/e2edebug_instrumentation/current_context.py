@@ -3,10 +3,12 @@
 from collections.abc import Callable
 from typing import Any, Final
 
+from opentelemetry import baggage, trace
 from opentelemetry import context as otel_context
 from opentelemetry.context import Context
 from opentelemetry.context.contextvars_context import ContextVarsRuntimeContext
 from opentelemetry.instrumentation.utils import suppress_instrumentation
+from opentelemetry.trace import Span
 
 
 def _fastest() -> Callable[[], Context]:
@@ -20,6 +22,18 @@ def _fastest() -> Callable[[], Context]:
 
 current_context: Final = _fastest()
 """Does what `opentelemetry.context.get_current()` does."""
+
+
+SPAN_KEY: Final = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))
+"""Under which a context has its span."""
+_BAGGAGE_KEY: Final = next(iter(baggage.set_baggage("any", "value", Context())))
+
+
+def context_of(span: Span, name: str, value: str, context: Context) -> Context:
+    """Return *context* with *span* as its span, and with *value* under *name* in its baggage."""
+    before = context.get(_BAGGAGE_KEY)
+    with_value = {**before, name: value} if isinstance(before, dict) else {name: value}
+    return Context({**context, _BAGGAGE_KEY: with_value, SPAN_KEY: span})
 
 
 def _keys() -> tuple[str, ...]:

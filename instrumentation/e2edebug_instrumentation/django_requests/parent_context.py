@@ -1,7 +1,7 @@
 """Which trace and which workflow a request belongs to, decided before its span starts."""
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 from urllib.parse import unquote, urlsplit
 
 from opentelemetry import context as otel_context
@@ -13,6 +13,8 @@ from opentelemetry.trace import Link, NonRecordingSpan, Span, SpanKind
 from e2edebug.policy import correlation_id
 from e2edebug_instrumentation.correlation.id_reuse import IdReuse
 from e2edebug_instrumentation.correlation.propagator import CorrelationIdPropagator, without_correlation_id
+from e2edebug_instrumentation.current_context import SPAN_KEY, current_context
+from e2edebug_instrumentation.django_requests.incoming_headers import brings_context
 
 _correlation = CorrelationIdPropagator()
 
@@ -37,8 +39,11 @@ def parent_of(
     later request of the thread. The one exception is a server span that describes this very request, made by
     OpenTelemetry's WSGI or ASGI middleware around Django.
     """
-    enclosing = trace.get_current_span()
-    if _describes(enclosing, request):
+    enclosing = current_context().get(SPAN_KEY)
+    environ: Any = getattr(request, "environ", None)  # an ASGI request has none
+    if enclosing is None and trust_incoming_trace and carrier is environ and not brings_context(environ):
+        return _ROOT
+    if isinstance(enclosing, Span) and _describes(enclosing, request):
         context, kind = otel_context.get_current(), SpanKind.INTERNAL
     else:
         context, kind = propagate.extract(carrier, Context(), getter), SpanKind.SERVER
@@ -55,6 +60,9 @@ def parent_of(
     if isinstance(received, str) and not id_reuse.admits(received, incoming.trace_id):
         return Parent(without_correlation_id(context), kind, links, received)
     return Parent(context, kind, links)
+
+
+_ROOT: Final = Parent(Context(), SpanKind.SERVER)
 
 
 def _only_correlation_of(context: Context) -> Context:

@@ -7,6 +7,7 @@ from django.core.handlers.asgi import ASGIRequest
 from opentelemetry.instrumentation import asgi, wsgi
 
 from e2edebug.policy import attributes as names
+from e2edebug_instrumentation.django_requests.environ_attributes import environ_attributes
 
 _collect_asgi: Any = asgi.collect_request_attributes  # has no annotations
 _CLIENT_ADDRESS = ("net.peer.ip", "net.peer.port", "net.peer.name", "client.address", "client.port")
@@ -26,6 +27,9 @@ def request_attributes(request: Any, semconv_mode: Any, *, capture_client_addres
         scope = {**request.scope, "query_string": b""}
         attributes: dict[str, Any] = _collect_asgi(scope, semconv_mode)
     else:
+        found = environ_attributes(request.META, semconv_mode, with_client_address=capture_client_address)
+        if found is not None:
+            return _with_path_and_query(found, request)
         attributes = wsgi.collect_request_attributes(request.META, semconv_mode)
         for name in _URLS:
             url = attributes.get(name)
@@ -34,8 +38,12 @@ def request_attributes(request: Any, semconv_mode: Any, *, capture_client_addres
     if not capture_client_address:
         for name in _CLIENT_ADDRESS:
             attributes.pop(name, None)
-    attributes[names.REQUEST_PATH] = request.path
     attributes.pop("url.query", None)
+    return _with_path_and_query(attributes, request)
+
+
+def _with_path_and_query(attributes: dict[str, Any], request: Any) -> dict[str, Any]:
+    attributes[names.REQUEST_PATH] = request.path
     query = request.META.get("QUERY_STRING")
     if query:
         attributes["url.query"] = _without_values(query)
@@ -45,7 +53,13 @@ def request_attributes(request: Any, semconv_mode: Any, *, capture_client_addres
 def _without_values(query: str) -> str:
     # `?eyJhbGciOi...`: what has no name is a value.
     parts = query[:8192].split("&", _MAX_QUERY_NAMES)[:_MAX_QUERY_NAMES]
-    return "&".join(
-        f"{unquote_plus(name)[:_MAX_QUERY_NAME_LENGTH]}=?" if equals else "?"
-        for name, equals, _ in (part.partition("=") for part in parts)
-    )
+    shown = []
+    for part in parts:
+        name, equals, _ = part.partition("=")
+        if not equals:
+            shown.append("?")
+        elif name.isalnum() and len(name) <= _MAX_QUERY_NAME_LENGTH:
+            shown.append(f"{name}=?")
+        else:
+            shown.append(f"{unquote_plus(name)[:_MAX_QUERY_NAME_LENGTH]}=?")
+    return "&".join(shown)

@@ -1,10 +1,10 @@
 """One request's server span, from its first middleware until the response's headers are known."""
 
+from functools import lru_cache
 from typing import Any
 
 from django.core.handlers.asgi import ASGIRequest
 from django.http.response import HttpResponseBase
-from opentelemetry import baggage, trace
 from opentelemetry import context as otel_context
 from opentelemetry.instrumentation import asgi, propagators
 from opentelemetry.instrumentation.asgi import asgi_getter
@@ -24,6 +24,8 @@ from e2edebug.policy.self_report import internal_error
 from e2edebug_instrumentation.context_end import detach
 from e2edebug_instrumentation.correlation.propagator import BAGGAGE_KEY
 from e2edebug_instrumentation.correlation.response_header import set_correlation_id_header
+from e2edebug_instrumentation.current_context import context_of
+from e2edebug_instrumentation.django_requests.environ_attributes import METHODS
 from e2edebug_instrumentation.django_requests.exception_event import failed_with, record_exception
 from e2edebug_instrumentation.django_requests.interruption import describe_interruption
 from e2edebug_instrumentation.django_requests.parent_context import parent_of
@@ -33,12 +35,13 @@ from e2edebug_instrumentation.django_requests.request_user import session_attrib
 from e2edebug_instrumentation.django_requests.response_body import trace_body
 from e2edebug_instrumentation.django_requests.view_names import component_and_operation
 
-# Neither has annotations.
+# None of them has annotations.
+_stock: Any = _DjangoMiddleware
 _set_status_code: Any = asgi.set_status_code
 _get_response_propagator: Any = propagators.get_global_response_propagator
 
-# sanitize_method() reads two environment variables each time (2.5 us); these pass it whatever they say.
-_METHODS = frozenset(("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"))
+# Routes are the project's own, and few.
+_readable_route = lru_cache(1024)(readable_route)
 
 _REQUEST_KEY = "_e2edebug_request_span"
 """Where a request keeps its RequestSpan; HttpRequest has no slots."""
@@ -58,7 +61,7 @@ class RequestSpan:
         self._recorded: list[BaseException] = []
         self.passed_exception: BaseException | None = None
         """What the view raised, while it is not known whether anybody answers it."""
-        self._method = request.method if request.method in _METHODS else sanitize_method(request.method.strip())
+        self._method = request.method if request.method in METHODS else sanitize_method(request.method.strip())
         options = tracing.options
         is_asgi = isinstance(request, ASGIRequest)
         parent = parent_of(
@@ -68,7 +71,7 @@ class RequestSpan:
             trust_incoming_trace=options.trust_incoming_trace,
             id_reuse=tracing.id_reuse,
         )
-        received = otel_context.get_value(correlation_id.CONTEXT_KEY, parent.context)
+        received = parent.context.get(correlation_id.CONTEXT_KEY)
         attributes = self._starting_attributes()
         if isinstance(received, str):
             # On the request's own span also where an SDK of somebody else runs, without our span processor.
@@ -85,12 +88,12 @@ class RequestSpan:
             links=parent.links,
         )
         self.correlation_id = received if isinstance(received, str) else self._id_without_one()
-        context = baggage.set_baggage(BAGGAGE_KEY, self.correlation_id, parent.context)
-        self._context = trace.set_span_in_context(self._span, context)
+        self._context = context_of(self._span, BAGGAGE_KEY, self.correlation_id, parent.context)
         request.correlation_id = self.correlation_id
         request.__dict__[_REQUEST_KEY] = self
         self._token = otel_context.attach(self._context)
-        self._call_hook("_otel_request_hook", request)
+        if _stock._otel_request_hook is not None:
+            self._call_hook("_otel_request_hook", request)
 
     @staticmethod
     def of(request: Any) -> "RequestSpan | None":
@@ -112,11 +115,13 @@ class RequestSpan:
                 set_correlation_id_header(response, self.correlation_id)
             if self._span.is_recording():
                 self._describe_response(response)
-            trace_body(response, tracing.tracer, self._context, component=self._view_names()[0])
+            if response.streaming:
+                trace_body(response, tracing.tracer, self._context, component=self._view_names()[0])
             propagator = _get_response_propagator()
             if propagator is not None:
                 propagator.inject(response)
-            self._call_hook("_otel_response_hook", self._request, response)
+            if _stock._otel_response_hook is not None:
+                self._call_hook("_otel_response_hook", self._request, response)
         except Exception as error:  # noqa: BLE001 - the edge to the host: its response is ready and must go out
             internal_error("describe a response", error)
         finally:
@@ -127,7 +132,7 @@ class RequestSpan:
         """End the span of a request that *error* took away: the client is gone, or the worker is about to be."""
         try:
             if self._span.is_recording():
-                self._describe_request()
+                self._describe_request({})
                 describe_interruption(self._span, error)
         except Exception as fault:  # noqa: BLE001 - the host's own exception is on its way and must stay what it is
             internal_error("describe an interrupted request", fault)
@@ -174,15 +179,20 @@ class RequestSpan:
 
     def _describe_response(self, response: HttpResponseBase) -> None:
         span, tracing, status_code = self._span, self._tracing, response.status_code
-        # Sets ERROR from 500 on; Http404, PermissionDenied and their like become 4xx and are not errors of ours.
-        _set_status_code(span, status_code, sem_conv_opt_in_mode=tracing.semconv_mode)
+        attributes: dict[str, Any] = {}
+        if type(status_code) is int and 100 <= status_code < 500:
+            for name in tracing.status_names:
+                attributes[name] = status_code
+        else:
+            # Sets ERROR from 500 on; Http404, PermissionDenied and their like become 4xx and are not errors of ours.
+            _set_status_code(span, status_code, sem_conv_opt_in_mode=tracing.semconv_mode)
         if status_code >= 500:
             if not self._recorded and self.passed_exception is not None:
                 # A process_exception() middleware of the host answered it, so Django did not report it.
                 self.record_exception(self.passed_exception)
             if self._recorded:
                 span.set_status(failed_with(self._recorded[0]))
-        self._describe_request()
+        self._describe_request(attributes)
         if tracing.captured_response_headers:
             span.set_attributes(
                 SanitizeValue(tracing.sanitized_headers).sanitize_header_values(
@@ -190,13 +200,12 @@ class RequestSpan:
                 )
             )
 
-    def _describe_request(self) -> None:
-        """Say what is known of the request only once it has been worked on: its view and its user."""
-        attributes: dict[str, str] = {}
+    def _describe_request(self, attributes: dict[str, Any]) -> None:
+        """Say *attributes*, and what is known of the request only once it has been worked on: its view and its user."""
         component, operation = self._view_names()
         if component:
-            attributes = {names.COMPONENT: component, names.OPERATION: operation}
-            route = readable_route(getattr(self._request.resolver_match, "route", None) or "")
+            attributes[names.COMPONENT], attributes[names.OPERATION] = component, operation
+            route = _readable_route(getattr(self._request.resolver_match, "route", None) or "")
             if route:
                 attributes["http.route"] = route
                 self._span.update_name(f"{self._method} {route}")

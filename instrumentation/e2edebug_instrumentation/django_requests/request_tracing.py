@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+from opentelemetry.instrumentation import asgi
 from opentelemetry.instrumentation.django.middleware.otel_middleware import _DjangoMiddleware
-from opentelemetry.trace import Tracer
+from opentelemetry.trace import INVALID_SPAN_CONTEXT, NonRecordingSpan, Tracer
 from opentelemetry.util.http import ExcludeList, get_custom_headers
 
 from e2edebug_instrumentation.correlation.id_reuse import IdReuse
@@ -27,6 +28,8 @@ class RequestTracing:
     captured_request_headers: list[str]
     captured_response_headers: list[str]
     sanitized_headers: list[str]
+    status_names: tuple[str, ...]
+    """What the conventions in force call the status of a response."""
 
     @classmethod
     def after_stock(cls, options: RequestOptions, tracer: Tracer) -> "RequestTracing":
@@ -43,6 +46,7 @@ class RequestTracing:
             captured_request_headers=get_custom_headers(_CAPTURED_REQUEST_HEADERS),
             captured_response_headers=get_custom_headers(_CAPTURED_RESPONSE_HEADERS),
             sanitized_headers=get_custom_headers(_SANITIZED_FIELDS),
+            status_names=_status_names(_DjangoMiddleware._sem_conv_opt_in_mode),
         )
 
     def excludes(self, request: Any) -> bool:
@@ -53,3 +57,23 @@ class RequestTracing:
         host = request.META.get("HTTP_HOST") or request.META.get("SERVER_NAME", "")
         url = f"{request.scheme}://{host}{request.path}"
         return any(patterns.url_disabled(url) for patterns in self.excluded)
+
+
+def _status_names(semconv_mode: Any) -> tuple[str, ...]:
+    span = _Noting()
+    asgi.set_status_code(span, 200, sem_conv_opt_in_mode=semconv_mode)  # type: ignore[no-untyped-call] # has no annotations
+    return tuple(span.attributes)
+
+
+class _Noting(NonRecordingSpan):
+    """Notes the names of what is set on it."""
+
+    def __init__(self) -> None:
+        super().__init__(INVALID_SPAN_CONTEXT)
+        self.attributes: list[str] = []
+
+    def is_recording(self) -> bool:
+        return True
+
+    def set_attribute(self, key: str, value: Any) -> None:  # noqa: ARG002 - the name is what is asked for
+        self.attributes.append(key)
