@@ -1,11 +1,11 @@
 """Where recorded spans begin: a tracer that decides as the SDK's does, and makes a cheaper span of it."""
 
 from collections.abc import Sequence
-from random import getrandbits
 from threading import Lock
 from time import perf_counter_ns, time_ns
 from typing import Any, Final
 
+from opentelemetry import context as otel_context
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.trace import Tracer
@@ -37,6 +37,7 @@ class RecordingTracer(trace.Tracer):
         self._sampler = stock.sampler
         self._keeps_everything = stock.sampler is ALWAYS_ON
         self._is_enabled = stock._is_enabled
+        # Ids of a generator of somebody else's have to be looked at.
         self._is_plain = (
             self._keeps_everything and type(stock.id_generator) is RandomIdGenerator and str in origin.plain_types
         )
@@ -56,11 +57,18 @@ class RecordingTracer(trace.Tracer):
         set_status_on_exception: bool = True,
     ) -> Span:
         """Return a started span, child of the one in *context* (default: the current context)."""
-        parent: SpanContext | None = trace.get_current_span(context).get_span_context()
-        if parent is not None and not isinstance(parent, SpanContext):
-            raise TypeError("parent_span_context must be a SpanContext or None.")
+        above = (otel_context.get_current() if context is None else context).get(_SPAN_KEY)
+        parent: SpanContext | None
+        if type(above) is RecordingSpan:
+            parent = above._context
+        elif not isinstance(above, Span):
+            parent = None
+        else:
+            parent = above.get_span_context()
+            if parent is not None and not isinstance(parent, SpanContext):
+                raise TypeError("parent_span_context must be a SpanContext or None.")
         if not self._is_enabled():
-            return NonRecordingSpan(parent)  # type: ignore[arg-type] # as the SDK does
+            return NonRecordingSpan(trace.INVALID_SPAN_CONTEXT if parent is None else parent)
         ids = self._ids
         # A SpanContext is a tuple of these (see provider.py); each of its properties is a call of Python code.
         if parent is None or not parent[_IS_VALID]:
@@ -125,7 +133,7 @@ class RecordingTracer(trace.Tracer):
         parent = above._context
         own = _new_tuple(
             SpanContext,
-            (parent[0], getrandbits(64) or 1, False, _FLAGS[parent[3] & _RANDOM | _SAMPLED], parent[4], True),
+            (parent[0], self._ids.generate_span_id(), False, _FLAGS[parent[3] & _RANDOM | _SAMPLED], parent[4], True),
         )
         # What RecordingSpan's constructor does, without the call of it and what it has to look at.
         span = _new_span(RecordingSpan)
