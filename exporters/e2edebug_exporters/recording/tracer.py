@@ -126,6 +126,7 @@ class RecordingTracer(trace.Tracer):
         if (
             not self._is_plain
             or type(above) is not RecordingSpan
+            or not above._context[_IS_VALID]
             or len(attributes) > self._most_attributes
             or not self._is_enabled()
         ):

@@ -1,0 +1,82 @@
+"""A span that is begun the short way is the span that start_span() begins."""
+
+from typing import Any
+
+import pytest
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.sdk.resources import Resource
+from opentelemetry.sdk.trace import sampling
+from opentelemetry.sdk.trace.sampling import Sampler
+from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, TraceState
+
+from e2edebug_exporters.recording import span as span_module
+from e2edebug_exporters.recording import tracer as tracer_module
+from e2edebug_exporters.recording.provider import make_tracer_provider
+from e2edebug_exporters.recording.span import RecordingSpan
+
+NAMES = RecordingSpan.__slots__
+ATTRIBUTES = {"db.system.name": "mysql", "server.port": 3306, "is": True, "ms": 0.5}
+REMOTE = SpanContext(7, 8, is_remote=True, trace_flags=TraceFlags(1), trace_state=TraceState([("vendor", "1")]))
+
+
+def begun(sampler: Sampler, above: str) -> tuple[Any, Any]:
+    provider = make_tracer_provider(sampler, Resource.get_empty())
+    tracer: Any = provider.get_tracer("shop")
+    context = Context()
+    if above == "recorded":
+        context = trace.set_span_in_context(tracer.start_span("request", context), context)
+    elif above == "remote":
+        context = trace.set_span_in_context(NonRecordingSpan(REMOTE), context)
+    return (
+        tracer.start_span("SELECT cart", context, SpanKind.CLIENT, ATTRIBUTES),
+        tracer.start_plain_span("SELECT cart", context, SpanKind.CLIENT, dict(ATTRIBUTES)),
+    )
+
+
+@pytest.mark.parametrize("above", ["nothing", "recorded", "remote"])
+@pytest.mark.parametrize("sampler", [sampling.ALWAYS_ON, sampling.ParentBased(sampling.ALWAYS_ON)])
+def test_it_has_the_same_fields(sampler: Sampler, above: str, monkeypatch: pytest.MonkeyPatch):
+    for module in (span_module, tracer_module):
+        monkeypatch.setattr(module, "time_ns", lambda: 1_000)
+        monkeypatch.setattr(module, "perf_counter_ns", lambda: 5)
+
+    usual, plain = begun(sampler, above)
+
+    def fields(span: Any) -> dict[str, Any]:
+        found = {name: getattr(span, name) for name in NAMES if name not in ("_lock", "_context")}
+        context = span.context
+        return found | {"flags": context.trace_flags, "state": context.trace_state, "class": type(context)}
+
+    assert fields(plain) == fields(usual)
+    assert (plain.context.trace_id == usual.context.trace_id) is (above != "nothing")
+    assert plain.context.span_id != usual.context.span_id
+    assert plain.context.is_valid
+
+
+def test_it_is_not_recorded_where_the_tracer_is_off():
+    from opentelemetry.sdk.trace import _TracerConfig
+
+    provider: Any = make_tracer_provider(sampling.ALWAYS_ON, Resource.get_empty())
+    tracer = provider.get_tracer("shop")
+    context = trace.set_span_in_context(tracer.start_span("request", Context()), Context())
+    provider._set_tracer_configurator(tracer_configurator=lambda _scope: _TracerConfig(is_enabled=False))
+
+    assert isinstance(tracer.start_plain_span("SELECT", context, SpanKind.CLIENT, {}), NonRecordingSpan)
+
+
+def test_more_attributes_than_a_span_may_have_are_dropped_and_counted(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_COUNT_LIMIT", "2")
+
+    usual, plain = begun(sampling.ALWAYS_ON, "recorded")
+
+    assert (len(plain.attributes), plain.dropped_attributes) == (2, 2)
+    assert dict(plain.attributes) == dict(usual.attributes)
+
+
+def test_long_values_are_cut(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OTEL_SPAN_ATTRIBUTE_VALUE_LENGTH_LIMIT", "3")
+
+    _, plain = begun(sampling.ALWAYS_ON, "recorded")
+
+    assert plain.attributes["db.system.name"] == "mys"
