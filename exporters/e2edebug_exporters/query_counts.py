@@ -17,7 +17,9 @@ UNIT: Final = "queries"
 
 _MOST_TRACES: Final = 4096
 """Requests under way at once, and traces without one, that are remembered."""
-_STATEMENTS: Final = (names.STATEMENT_DIGEST, "db.query.text", "db.statement")
+_DIGEST: Final = names.STATEMENT_DIGEST
+_TEXT: Final = "db.query.text"
+_OLD_TEXT: Final = "db.statement"
 _SERVER: Final = SpanKind.SERVER
 _CONSUMER: Final = SpanKind.CONSUMER
 _CLIENT: Final = SpanKind.CLIENT
@@ -35,17 +37,25 @@ class QueryCounts:
         if context is None:
             return None
         if kind is _CLIENT:
-            attributes = raw_attributes(span)
-            if any(name in attributes for name in _STATEMENTS):
-                self._count(context.trace_id)
+            attributes = getattr(span, "_attributes", None)
+            if type(attributes) is not dict:
+                attributes = raw_attributes(span)
+            # Not any() over a generator, which takes six calls: it is asked of every statement.
+            if _DIGEST in attributes or _TEXT in attributes or _OLD_TEXT in attributes:
+                trace_id = context[0]  # a SpanContext is a tuple
+                known = self._by_trace
+                if trace_id in known:
+                    known[trace_id] += 1
+                else:
+                    self._begin(trace_id)
             return None
         if (kind is _SERVER or kind is _CONSUMER) and (span.parent is None or span.parent.is_remote):
             return self._by_trace.pop(context.trace_id, 0)
         return None
 
-    def _count(self, trace_id: int) -> None:
+    def _begin(self, trace_id: int) -> None:
         known = self._by_trace
-        if trace_id not in known and len(known) >= _MOST_TRACES:
+        if len(known) >= _MOST_TRACES:
             for oldest in list(known)[: _MOST_TRACES // 2]:
                 del known[oldest]
-        known[trace_id] = known.get(trace_id, 0) + 1
+        known[trace_id] = 1

@@ -32,6 +32,7 @@ from e2edebug_exporters import query_counts
 from e2edebug_exporters.hit_rates import HitRates
 from e2edebug_exporters.query_counts import QueryCounts
 from e2edebug_exporters.rates import Counted, rates
+from e2edebug_exporters.recording.span import UNSET
 from e2edebug_exporters.span_naming import layer_and_component
 from e2edebug_exporters.span_reading import is_stored, raw_attributes
 from e2edebug_exporters.step_mapping import is_client_error
@@ -51,7 +52,9 @@ _NS_PER_MS: Final = 1e6
 _COUNT_AT: Final = 2000
 """So many ended spans may wait to be counted; the pipeline's thread does so every second, and normally long before."""
 _LAYERS: Final = frozenset(LAYERS)
-# A member looked up on its enum class costs more than a global.
+# A member looked up on its enum class, or a name in a module, costs more than a global.
+_LAYER: Final = names.LAYER
+_COMPONENT: Final = names.COMPONENT
 _ERROR: Final = StatusCode.ERROR
 _SERVER: Final = SpanKind.SERVER
 
@@ -139,8 +142,10 @@ class SpanMetrics:
 
     def _count(self, span: ReadableSpan) -> None:
         start, end = span.start_time, span.end_time
-        attributes = raw_attributes(span)
-        layer, component = attributes.get(names.LAYER), attributes.get(names.COMPONENT)
+        attributes = getattr(span, "_attributes", None)
+        if type(attributes) is not dict:
+            attributes = raw_attributes(span)
+        layer, component = attributes.get(_LAYER), attributes.get(_COMPONENT)
         key: tuple[str, str] | None
         if type(component) is str and component and type(layer) is str and layer in _LAYERS:
             key = (layer, component)
@@ -149,7 +154,12 @@ class SpanMetrics:
         if start is None or end is None or key is None:
             return
         duration_ms = (end - start) / _NS_PER_MS if end > start else 0.0
-        is_error = span.status.status_code is _ERROR and not (span.kind is _SERVER and _is_client_error(attributes))
+        status = span.status
+        is_error = (
+            status is not UNSET
+            and status.status_code is _ERROR
+            and not (span.kind is _SERVER and _is_client_error(attributes))
+        )
         series = self._series.get(key)
         if series is None:
             series = self._open(key, span)
