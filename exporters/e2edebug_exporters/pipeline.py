@@ -160,8 +160,8 @@ class Pipeline:
                 return
             waiting = self._queue.put_span(span)
             if waiting < 0:
-                self._has_dropped = True
-            if self._running is None:
+                self._full_queue.has_dropped = True
+            if self._thread.running is None:
                 self._ensure_thread()
             elif waiting < 0 or waiting >= self._batch_max_items:
                 self._wake_for_batch()

@@ -33,25 +33,10 @@ class KnownStatement:
 
     __slots__ = ("attributes", "places", "row_count_name", "span_name")
 
-    def __init__(self, target: "DatabaseTarget", text: str, *, longest: int) -> None:
-        found = target.attributes.copy()
-        if len(text) <= longest:
-            masked, digest, operation, table = describe_statement(text)
-        else:
-            masked, digest, operation, table = describe_statement(text[:longest], is_cut=True)
-            found[STATEMENT_LENGTH] = len(text)
-        operation = operation or "QUERY"
-        component = table or target.name
-        found["db.query.text"] = masked
-        found["db.operation.name"] = operation
-        found[attributes.COMPONENT] = component
-        found[attributes.OPERATION] = operation
-        found[attributes.STATEMENT_DIGEST] = digest
-        if table:
-            found["db.collection.name"] = table
+    def __init__(self, found: dict[str, AttributeValue], span_name: str, row_count_name: str = AFFECTED_ROWS) -> None:
         self.attributes = found
-        self.span_name = f"{operation} {component}"
-        self.row_count_name = RETURNED_ROWS if operation in _ROWSETS else AFFECTED_ROWS
+        self.span_name = span_name
+        self.row_count_name = row_count_name
         self.places: dict[tuple[int, int], tuple[CodeType, dict[str, AttributeValue]]] = {}
         """By the id of a code object and the place in it: the code object, which keeps its id taken, and what a span says."""
 
@@ -74,7 +59,7 @@ class KnownStatement:
 class DatabaseTarget:
     """One database, as one kind of connection reaches it."""
 
-    __slots__ = ("attributes", "name", "statements")
+    __slots__ = ("_commands", "attributes", "name", "statements")
 
     def __init__(self, name: str, found: dict[str, AttributeValue]) -> None:
         self.name = name
@@ -82,15 +67,43 @@ class DatabaseTarget:
         self.attributes = found
         self.statements: dict[str, KnownStatement] = {}
         """By their text, statements on our own tables left out. Without a lock: what two threads put in is the same."""
+        self._commands: dict[str, KnownStatement] = {}
 
     def statement(self, sql: object, text: str, *, longest: int) -> KnownStatement:
         """Return what is known of *sql*, whose *text* is read up to *longest* characters."""
-        made = KnownStatement(self, text, longest=longest)
+        found = self.attributes.copy()
+        if len(text) <= longest:
+            masked, digest, operation, table = describe_statement(text)
+        else:
+            masked, digest, operation, table = describe_statement(text[:longest], is_cut=True)
+            found[STATEMENT_LENGTH] = len(text)
+        operation = operation or "QUERY"
+        component = table or self.name
+        found["db.query.text"] = masked
+        found["db.operation.name"] = operation
+        found[attributes.COMPONENT] = component
+        found[attributes.OPERATION] = operation
+        found[attributes.STATEMENT_DIGEST] = digest
+        if table:
+            found["db.collection.name"] = table
+        row_count_name = RETURNED_ROWS if operation in _ROWSETS else AFFECTED_ROWS
+        made = KnownStatement(found, f"{operation} {component}", row_count_name)
         if type(sql) is str and len(sql) <= min(_LONGEST_KNOWN, longest) and not is_own_statement(sql):
             if len(self.statements) >= _MOST_STATEMENTS:
                 self.statements.clear()
             self.statements[sql] = made
         return made
+
+    def command(self, operation: str) -> KnownStatement:
+        """Return what is known of what is no statement to the driver: CONNECT, BEGIN, COMMIT, ROLLBACK."""
+        known = self._commands.get(operation)
+        if known is None:
+            found = self.attributes.copy()
+            found["db.operation.name"] = operation
+            found[attributes.COMPONENT] = self.name
+            found[attributes.OPERATION] = operation
+            known = self._commands[operation] = KnownStatement(found, f"{operation} {self.name}")
+        return known
 
 
 def database_target(

@@ -13,14 +13,12 @@ from weakref import ref
 from opentelemetry import trace
 from opentelemetry.instrumentation.utils import is_instrumentation_enabled
 from opentelemetry.trace import NoOpTracer, ProxyTracerProvider, Span, SpanKind, StatusCode, Tracer, TracerProvider
-from opentelemetry.util.types import AttributeValue
 
-from e2edebug.policy import attributes
 from e2edebug.policy.recorded_exceptions import qualified_name, remember_recorded
 from e2edebug.policy.self_report import internal_error
-from e2edebug_instrumentation.current_context import current_context, is_suppressed
-from e2edebug_instrumentation.database.code_location import find_code_location, find_place
-from e2edebug_instrumentation.database.database_target import AFFECTED_ROWS, DatabaseTarget, with_location
+from e2edebug_instrumentation.current_context import SUPPRESSING, current_context
+from e2edebug_instrumentation.database.code_location import find_place
+from e2edebug_instrumentation.database.database_target import DatabaseTarget
 from e2edebug_instrumentation.database.query_error import message_of, stack_of
 
 INSTRUMENTATION_SCOPE: Final = "e2edebug.database"
@@ -91,8 +89,11 @@ class QueryRecorder:
             return None
         tracer = self._tracer if self._is_traced else self._find_tracer()
         context = current_context()
-        if tracer is None or is_suppressed(context):
+        if tracer is None:
             return None
+        for key in SUPPRESSING:
+            if context.get(key):
+                return None
         # All of it in this one call: it is made for every query.
         try:
             known = target.statements.get(sql) if type(sql) is str and len(sql) <= self._longest_statement else None
@@ -119,15 +120,14 @@ class QueryRecorder:
         if tracer is None or not is_instrumentation_enabled():
             return None
         try:
-            span = tracer.start_span(
-                f"{operation} {target.name}",
-                kind=SpanKind.CLIENT,
-                attributes=self._command_attributes(target, operation),
-            )
+            known = target.command(operation)
+            found = known.attributes_at(find_place(2) if self._captures_code_location else None)
+            start = self._start_plain_span or tracer.start_span
+            span = start(known.span_name, current_context(), _CLIENT, found)
         except Exception as error:  # noqa: BLE001 - the application's command goes on without a span
             internal_error("begin the span of a database command", error)
             return None
-        query = QuerySpan(span, AFFECTED_ROWS)
+        query = QuerySpan(span, known.row_count_name)
         _executing.set(ref(query))
         return query
 
@@ -142,23 +142,13 @@ class QueryRecorder:
         if tracer is None:
             return None
         try:
-            found = self._command_attributes(target, "ON COMMIT")
+            known = target.command("ON COMMIT")
+            found = known.attributes_at(find_place(2) if self._captures_code_location else None)
             found[ON_COMMIT_HOOKS] = [_hook_name(hook) for hook in hooks]
-            return tracer.start_span(f"ON COMMIT {target.name}", kind=SpanKind.INTERNAL, attributes=found)
+            return tracer.start_span(known.span_name, kind=SpanKind.INTERNAL, attributes=found)
         except Exception as error:  # noqa: BLE001 - the hooks run without a span
             internal_error("begin the span of on-commit hooks", error)
             return None
-
-    def _command_attributes(self, target: DatabaseTarget, operation: str) -> dict[str, AttributeValue]:
-        found = target.attributes.copy()
-        found["db.operation.name"] = operation
-        found[attributes.COMPONENT] = target.name
-        found[attributes.OPERATION] = operation
-        if self._captures_code_location:
-            location = find_code_location(3)
-            if location is not None:
-                with_location(found, location)
-        return found
 
     def _find_tracer(self) -> Tracer | None:
         """Return the tracer once somebody has set up tracing; until then a query shall cost next to nothing."""

@@ -115,7 +115,7 @@ class RequestSpan:
                 set_correlation_id_header(response, self.correlation_id)
             if self._span.is_recording():
                 self._describe_response(response)
-            if response.streaming:
+            if getattr(response, "streaming", True):  # which not every class of responses says
                 trace_body(response, tracing.tracer, self._context, component=self._view_names()[0])
             propagator = _get_response_propagator()
             if propagator is not None:
