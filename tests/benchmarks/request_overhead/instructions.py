@@ -4,14 +4,13 @@ A block of requests and one twice as long are counted; their difference is what 
 happens once a block (the sending of metrics, a transaction's begin and commit) falls out, and is known as well.
 """
 
-import re
-import shutil
 import subprocess
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from benchmarks.callgrind import total
 from benchmarks.request_overhead.case_process import CaseProcess
 
 # Valgrind makes a process some fifty times slower, so nothing may happen because time has passed.
@@ -39,11 +38,6 @@ class Instructions:
     def all(self) -> float:
         """Of the process, for a request."""
         return self.caller + self.others
-
-
-def can_count() -> bool:
-    """Say whether valgrind is installed."""
-    return all(shutil.which(name) for name in ("valgrind", "callgrind_control"))
 
 
 def count_instructions(
@@ -99,9 +93,7 @@ def _threads(folder: Path, part: int) -> dict[int, int]:
     """Return the instructions of each thread in the dump of that number."""
     found = {}
     for file in folder.glob(f"out.{part}-*"):
-        with file.open(errors="replace") as lines:
-            total = next(match for line in lines if (match := re.match(r"(?:totals|summary): (\d+)", line)))
-        found[int(file.name.rpartition("-")[2])] = int(total[1])
+        found[int(file.name.rpartition("-")[2])] = total(file)
     if 1 not in found:
         raise RuntimeError("callgrind left no counts")
     return found

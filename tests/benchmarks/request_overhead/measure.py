@@ -12,8 +12,9 @@ from dataclasses import dataclass, field
 from statistics import median, quantiles
 from typing import Any
 
+from benchmarks.callgrind import can_count
 from benchmarks.request_overhead.case_process import CASES, CaseProcess, servers_for_cases
-from benchmarks.request_overhead.instructions import Instructions, can_count, count_instructions
+from benchmarks.request_overhead.instructions import Instructions, count_instructions
 from benchmarks.request_overhead.report import report
 from benchmarks.result import Result
 

@@ -1,0 +1,19 @@
+"""OpenTelemetry's SDK with its OTLP exporter and its instrumentations of Django and of DB-API drivers, switched on."""
+
+TITLE = "OpenTelemetry's SDK, OTLP exporter, Django and DB-API instrumentations"
+WHO = "peer"
+WHERE = ("project",)
+
+
+def switch_on() -> None:
+    from opentelemetry import trace
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.instrumentation import dbapi  # noqa: F401 - what is measured
+    from opentelemetry.instrumentation.django import DjangoInstrumentor
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
+    provider = TracerProvider(shutdown_on_exit=False)
+    provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter(endpoint="http://127.0.0.1:9/v1/traces")))
+    trace.set_tracer_provider(provider)
+    DjangoInstrumentor().instrument()
