@@ -20,7 +20,6 @@ from e2edebug.policy.database_hosts import url_per_host
 from e2edebug_schema.column_types import SERVER_DIALECTS
 from e2edebug_schema.host_failover import HostFailover
 from e2edebug_schema.read_limits import READ_ONLY_OPTION, limit_reads
-from e2edebug_schema.server_session import open_mysqlclient, open_pymysql
 from e2edebug_schema.sqlite_session import open_sqlite
 from e2edebug_schema.store_errors import StoreUrlError
 
@@ -172,6 +171,10 @@ def _maker_for_one(url: URL, timeouts: dict[str, float]) -> Callable[[], Any]:
     if dialect.name == "sqlite":
         filename = str(positional[0])
         return lambda: open_sqlite(filename, dict(keywords))
+    # Here, where the driver has just been imported, and not above: with a SQLite file nobody needs PyMySQL, and the 34
+    # modules of cryptography that it imports.
+    from e2edebug_schema.server_session import open_mysqlclient, open_pymysql
+
     opener = open_pymysql if url.get_driver_name() == "pymysql" else open_mysqlclient
     return lambda: opener({**timeouts, **keywords})
 

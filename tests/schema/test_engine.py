@@ -171,7 +171,7 @@ def test_timeouts_of_the_url_win(monkeypatch: pytest.MonkeyPatch) -> None:
         seen.update(options)
         raise pymysql.OperationalError(2003, "no server in this test")
 
-    monkeypatch.setattr("e2edebug_schema.engine.open_pymysql", record)
+    monkeypatch.setattr("e2edebug_schema.server_session.open_pymysql", record)
     engine = create_store_engine("mysql://user:secret@host/db?read_timeout=60", connect_timeout_s=1.5)
     with pytest.raises(sa.exc.OperationalError):
         engine.connect()

@@ -1,0 +1,131 @@
+"""Serves blocks of requests with each peer in turn and compares how long they took."""
+
+import importlib
+import random
+from contextlib import ExitStack
+from pathlib import Path
+from statistics import median, quantiles
+from typing import Any, Protocol
+
+from benchmarks.harness.listing import modules_in
+from benchmarks.result import Case, Figure, Result, Target
+from benchmarks.sink import running_sink
+from support.mariadb import MariaDBServer
+
+BASE, OURS, OTLP = "none", "e2edebug_complete", "otlp_http"
+
+_METHOD = """\
+Requests arrive at a steady {rate} a second, each with {each} spans, so that the exporter has {spans:,} spans a second to send, in
+the same process. A request's time counts from the moment at which it was to arrive: one that has to wait because the one
+before is late waits in the figures too. Cases take turns in blocks of {seconds} s; p50 and p99 are shown with the quartiles
+over the blocks, and the goals are of all requests of a case together. The control says how much of it is noise: here its
+p99 is {control:.2f} of the base's.
+"""
+
+
+class Surroundings(Protocol):
+    """Where requests are served with one peer. Made with the servers' URLs; closed at the end."""
+
+    title: str
+    explanation: str
+    claim: str
+    requests_a_second: int
+    spans_a_request: int
+
+    def __init__(self, peer: str, site_url: str, store_url: str, sink_url: str) -> None: ...
+
+    def serve(self, requests: int, rate: float) -> list[float]:
+        """Return the milliseconds that each request took."""
+
+    def close(self) -> None:
+        """Send what waits and end."""
+
+
+def compare_peers(surroundings: type[Surroundings], *, quick: bool) -> Result:
+    """Return the result of one surroundings."""
+    rounds, seconds = (1, 2) if quick else (5, 5)
+    rate = surroundings.requests_a_second
+    requests = seconds * rate
+    order = random.Random(1)  # an order, not a secret
+    times: dict[str, list[list[float]]] = {}
+    failures: dict[str, str] = {}
+    names = modules_in(Path(__file__).with_name("peers"))
+    modules: dict[str, Any] = {n: importlib.import_module(f"benchmarks.foreground_load.peers.{n}") for n in names}
+    with ExitStack() as stack:
+        server = MariaDBServer.create()
+        stack.callback(server.remove)
+        sink_url = stack.enter_context(running_sink())
+        site_url = server.create_database()
+        stores = {name: server.create_database() for name in names}
+        running: dict[str, Surroundings] = {}
+        for name in names:
+            try:
+                running[name] = surroundings(name, site_url, stores[name], sink_url)
+                stack.callback(running[name].close)
+                running[name].serve(rate, rate)  # warm
+                times[name] = []
+            except (RuntimeError, OSError) as error:
+                failures[modules[name].TITLE] = str(error)
+                running.pop(name, None)
+        for _ in range(rounds):
+            for name in order.sample(list(running), len(running)):
+                try:
+                    times[name].append(running[name].serve(requests, rate))
+                except (RuntimeError, OSError) as error:
+                    failures[modules[name].TITLE] = str(error)
+                    del running[name], times[name]
+        for name, one in running.items():
+            one.close()
+            lost = _lost(modules[name], stores[name], (rate + rounds * requests) * surroundings.spans_a_request)
+            if lost > 0:
+                failures[modules[name].TITLE] = f"{lost} spans did not reach the store, so its figures would not count"
+                del times[name]
+    return _result(surroundings, modules, times, failures, seconds)
+
+
+def _lost(module: Any, store_url: str, spans: int) -> int:
+    return spans - module.stored(store_url) if hasattr(module, "stored") else 0
+
+
+def _result(
+    surroundings: Any,
+    modules: dict[str, Any],
+    times: dict[str, list[list[float]]],
+    failures: dict[str, str],
+    seconds: int,
+) -> Result:
+    p99 = {name: _p99([one for block in blocks for one in block]) for name, blocks in times.items()}
+    cases = []
+    for name, blocks in times.items():
+        figures = {
+            "p50": Figure.of([median(block) for block in blocks], "ms"),
+            "p99": Figure.of([_p99(block) for block in blocks], "ms"),
+        }
+        if BASE in p99:
+            figures["p99, of no exporter's"] = Figure.of([p99[name] / p99[BASE]], "1")
+        cases.append(Case(modules[name].TITLE, modules[name].WHO, figures))
+    goals = []
+    for peer, words, bound in ((BASE, "without an exporter", 2.3), (OTLP, "with the OTLP exporter", 0.5)):
+        if OURS in p99 and peer in p99:
+            goals.append(Target(f"{surroundings.claim}: p99 while 1,000 spans a second are stored, of that {words}",
+                                p99[OURS] / p99[peer], bound))  # fmt: skip
+    control = p99.get("none_again", float("nan")) / p99.get(BASE, float("nan"))
+    method = _METHOD.format(
+        rate=surroundings.requests_a_second,
+        each=surroundings.spans_a_request,
+        spans=surroundings.requests_a_second * surroundings.spans_a_request,
+        seconds=seconds,
+        control=control,
+    )
+    return Result(
+        name="foreground_load",
+        title=surroundings.title,
+        explanation=f"{surroundings.explanation}\n{method}",
+        cases=cases,
+        targets=goals,
+        failures=failures,
+    )
+
+
+def _p99(times: list[float]) -> float:
+    return quantiles(times, n=100)[98]
