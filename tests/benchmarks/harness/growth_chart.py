@@ -10,17 +10,20 @@ from typing import Any
 
 from benchmarks.harness.wording import number
 
-WIDTH, GAP, COLUMNS = 260, 24, 3
-HEIGHT, HEAD, FOOT, LEFT, RIGHT = 190, 44, 34, 52, 16
+WIDTH, GAP, COLUMNS = 290, 20, 3
+HEIGHT, HEAD, FOOT, LEFT, RIGHT = 190, 44, 34, 48, 0
+INSET = 30
+"""Between the lines' ends and the outer dots, so that a dot's number and an axis' do not meet."""
 
 # A background of its own: the page that shows the picture may be dark while the reader's system is light.
 STYLE = """\
 .ground { fill: #ffffff } .name, .value { fill: #1f2328 } .label { fill: #59636e }
-.grid { stroke: #d1d9e0; stroke-width: 1 } .line { stroke: #0969da; stroke-width: 2; fill: none } .dot { fill: #0969da }
+.grid { stroke: #d1d9e0; stroke-width: 1 } .value { paint-order: stroke; stroke: #ffffff; stroke-width: 3px }
+.line { stroke: #0969da; stroke-width: 2; fill: none } .dot { fill: #0969da }
 text { font-family: system-ui, sans-serif; font-size: 11px } .name { font-size: 13px; font-weight: 600 }
 @media (prefers-color-scheme: dark) {
   .ground { fill: #0d1117 } .name, .value { fill: #f0f6fc } .label { fill: #9198a1 }
-  .grid { stroke: #3d444d } .line { stroke: #4493f8 } .dot { fill: #4493f8 }
+  .value { stroke: #0d1117 } .grid { stroke: #3d444d } .line { stroke: #4493f8 } .dot { fill: #4493f8 }
 }"""
 
 
@@ -47,11 +50,11 @@ def draw_growth(rows: list[dict[str, Any]]) -> str:
 def _panel(name: str, points: list[tuple[float, float]]) -> str:
     first, last = math.log10(points[0][0]), math.log10(points[-1][0])
     top = _round_up(max(value for _, value in points))
-    across, down = WIDTH - LEFT - RIGHT, HEIGHT - HEAD - FOOT
+    across, down = WIDTH - LEFT - RIGHT - 2 * INSET, HEIGHT - HEAD - FOOT
 
     def at_x(count: float) -> float:
         share = (math.log10(count) - first) / (last - first) if last > first else 0.5
-        return round(LEFT + share * across, 1)
+        return round(LEFT + INSET + share * across, 1)
 
     def at_y(value: float) -> float:
         return round(HEAD + down - value / top * down, 1)
