@@ -17,7 +17,7 @@ FIRST = (
     "request_overhead", "foreground_load", "exporter_thread", "write_rate", "sqlite", "store_growth",
     "decorated_function", "import_time",
 )  # fmt: skip
-"""What readers ask for first; the others follow by name."""
+"""What readers ask for first, and the README is about; the others follow by name."""
 
 INTRODUCTION = """\
 # What it costs
@@ -89,7 +89,7 @@ def readme_with(entries: dict[str, Entry], text: str) -> str:
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise ValueError(f"README.md has no {BEGIN} … {END}")
-    rows = [target_row(result.targets[0]) for _, result in _all_results(entries) if result.targets]
+    rows = [target_row(result.targets[0]) for name, result in _all_results(entries) if result.targets and name in FIRST]
     return f"{before}{BEGIN}\n{_table(TARGET_HEADINGS, rows)}{END}{after}"
 
 
@@ -124,10 +124,18 @@ def _section(name: str, entry: Entry) -> str:
 
 
 def _further_table(title: str, rows: list[dict[str, Any]]) -> str:
+    if title == "Growth":
+        return f"### {title}\n\n![{title}]({CHART.name})\n\n{_growth_table(rows)}"
     columns = list(dict.fromkeys(key for row in rows for key in row))
     table = _table(columns, [[_cell(row.get(column, "")) for column in columns] for row in rows])
-    picture = f"![{title}]({CHART.name})\n\n" if title == "Growth" else ""
-    return f"### {title}\n\n{picture}{table}"
+    return f"### {title}\n\n{table}"
+
+
+def _growth_table(rows: list[dict[str, Any]]) -> str:
+    """Return a column for each size: there are more measures than sizes."""
+    measures = [key for key in rows[0] if key != "rows"]
+    cells = [[measure, *(_cell(row.get(measure, "")) for row in rows)] for measure in measures]
+    return _table(["", *(f"{row['rows']:,} steps" for row in rows)], cells)
 
 
 def _cell(value: Any) -> str:
