@@ -23,7 +23,7 @@ def settle() -> None:
     while e2edebug.stats()["queued"]:
         if time.monotonic() > deadline:
             raise RuntimeError(f"not all was written: {e2edebug.stats()}")
-        time.sleep(0.05)  # each look costs this process some of the time that is measured
+        time.sleep(0.2)  # each look costs this process some of the time that is measured
     _check_that_nothing_was_dropped()
 
 
