@@ -38,7 +38,7 @@ def _answer(name: str, folder: Path, *, quick: bool, limit_s: float) -> Entry:
     file = folder / "answer.json"
     process = subprocess.Popen(
         [sys.executable, "-m", "benchmarks.harness.one", name, str(file), *(["--quick"] if quick else [])],
-        env={**os.environ, "TMPDIR": str(folder)},
+        env={**os.environ, "TMPDIR": str(folder), "XDG_STATE_HOME": str(folder)},  # the spool is in the latter
         start_new_session=True,  # a process group, to be ended whole
     )
     error = ""
