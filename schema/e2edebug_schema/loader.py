@@ -1,18 +1,17 @@
 """Fill a store with invented traffic: `python -m e2edebug_schema.loader --url URL --sessions 100000`.
 
-For measuring and trying out queries at the size of a real store. Summaries, error groups and histograms are right for
-the steps beside them. Rows go by the thousand in multi-row statements, in the order of time: millions of steps in
+For measuring and trying out queries at the size of a real store. Summaries, error groups and metrics are right for the
+steps beside them, and metrics of days that retention has been over are hours. Rows go by the thousand in multi-row statements, in the order of time: millions of steps in
 minutes.
 """
 
 import argparse
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from hashlib import md5
 from itertools import islice
 from typing import Any, Final
 
@@ -20,31 +19,23 @@ from sqlalchemy import Connection, Engine, select
 
 from e2edebug_schema.bulk_rows import BulkRows
 from e2edebug_schema.engine import create_store_engine
-from e2edebug_schema.histogram import Histogram
 from e2edebug_schema.migrate import migrate
 from e2edebug_schema.partitions import ensure_daily_partitions
 from e2edebug_schema.sample_sessions import (
     ERROR_FIELDS,
-    SERVICE,
     SESSION_FIELDS,
     STEP_FIELDS,
     Row,
     SampleSession,
     sample_sessions,
 )
+from e2edebug_schema.sample_snapshots import SNAPSHOT_FIELDS, SampleSnapshots
 from e2edebug_schema.tables import error_group, error_log, performance_snapshot, trace_step, workflow_session
 
 SESSIONS_AT_ONCE: Final = 500
-WINDOW_S: Final = 60
 
 Progress = Callable[[int], None]
 """Is told how many more sessions are stored."""
-
-_SNAPSHOT_FIELDS: Final = (
-    "event_key", "correlation_id", "trace_id", "timestamp", "interval_s", "service", "service_instance", "layer",
-    "component", "metric_name", "metric_kind", "metric_value", "unit", "count", "sum", "min", "max", "p50", "p95",
-    "p99", "error_count", "buckets", "metadata",
-)  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -71,20 +62,21 @@ def load(
     first = last - timedelta(days=days)
     migrate(engine)
     ensure_daily_partitions(engine, since=first.date())
-    loaded, windows, bulk = Loaded(), _Windows(), BulkRows()
+    loaded, bulk = Loaded(), BulkRows()
+    metrics = SampleSnapshots(until=last, name=f"{first.isoformat()} {seed}")
     made = sample_sessions(sessions, first=first, last=last, seed=seed)
     # One chunk is made up while the server stores the one before.
     with ThreadPoolExecutor(1) as writer:
         storing: Future[None] | None = None
         while chunk := list(islice(made, SESSIONS_AT_ONCE)):
-            snapshots = windows.finished_before(chunk)
+            snapshots = metrics.finished_before(chunk)
             if storing is not None:
                 storing.result()
             storing = writer.submit(_store, engine, bulk, chunk, snapshots, loaded)
             progress(len(chunk))
         if storing is not None:
             storing.result()
-    _store(engine, bulk, [], windows.rest(), loaded)
+    _store(engine, bulk, [], metrics.rest(), loaded)
     return loaded
 
 
@@ -111,65 +103,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-@dataclass(slots=True)
-class _Window:
-    """The durations of one component in one minute."""
-
-    histogram: Histogram = field(default_factory=Histogram)
-    total_ms: float = 0.0
-    error_count: int = 0
-    worst: Row | None = None
-
-
-class _Windows:
-    """The minutes that are still open. Sessions come in the order of their starts, so old minutes close."""
-
-    def __init__(self) -> None:
-        self._open: dict[tuple[str, str, str], _Window] = {}
-
-    def finished_before(self, sessions: Sequence[SampleSession]) -> list[Row]:
-        """Take in *sessions* and return the snapshots of the minutes that no later one can reach."""
-        for session in sessions:
-            for step in session.steps:
-                self._add(step)
-        # A step belongs to the minute of its start, and the longest request takes less than ten minutes.
-        oldest = datetime.fromtimestamp(sessions[-1].start_us / 1_000_000 - 600, UTC).strftime("%Y-%m-%d %H:%M")
-        return self._take([key for key in self._open if key[0] < oldest])
-
-    def rest(self) -> list[Row]:
-        """Return the snapshots of all minutes that are still open."""
-        return self._take(list(self._open))
-
-    def _add(self, step: Row) -> None:
-        layer, component, start_time, duration_ms = step[4], step[5], step[9], step[11]
-        key = (start_time[:16], layer, component)
-        window = self._open.get(key)
-        if window is None:
-            window = self._open[key] = _Window()
-        window.histogram.add(duration_ms)
-        window.total_ms += duration_ms
-        window.error_count += step[12] == "failed"
-        if window.worst is None or duration_ms > window.worst[11]:
-            window.worst = step
-
-    def _take(self, keys: Iterable[tuple[str, str, str]]) -> list[Row]:
-        return [_snapshot(key, self._open.pop(key)) for key in sorted(keys)]
-
-
-def _snapshot(key: tuple[str, str, str], window: _Window) -> Row:
-    minute, layer, component = key
-    histogram, worst = window.histogram, window.worst
-    assert worst is not None
-    name = "\0".join((SERVICE, "loader", layer, component, "response_time", "ms", minute))
-    p50, p95, p99 = (histogram.percentile(percent) for percent in (50, 95, 99))
-    return (
-        md5(name.encode(), usedforsecurity=False).hexdigest(), worst[0], worst[1], f"{minute}:00.000000", WINDOW_S,
-        SERVICE, "loader", layer, component, "response_time", "histogram", p95, "ms", histogram.count,
-        window.total_ms, histogram.minimum, histogram.maximum, p50, p95, p99, window.error_count, histogram.encode(),
-        "{}",
-    )  # fmt: skip
-
-
 def _store(
     engine: Engine, bulk: BulkRows, sessions: Sequence[SampleSession], snapshots: Sequence[Row], loaded: Loaded
 ) -> None:
@@ -180,7 +113,7 @@ def _store(
         bulk.insert(connection, workflow_session, SESSION_FIELDS, [session.session for session in sessions])
         bulk.insert(connection, trace_step, STEP_FIELDS, steps)
         bulk.insert(connection, error_log, ERROR_FIELDS, errors)
-        bulk.insert(connection, performance_snapshot, _SNAPSHOT_FIELDS, snapshots)
+        bulk.insert(connection, performance_snapshot, SNAPSHOT_FIELDS, snapshots)
         _count_groups(connection, errors)
     loaded.sessions += len(sessions)
     loaded.steps += len(steps)

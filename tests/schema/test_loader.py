@@ -8,15 +8,20 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from e2edebug_schema import sample_snapshots
 from e2edebug_schema.engine import create_store_engine
 from e2edebug_schema.histogram import Histogram
 from e2edebug_schema.loader import Loaded, load, main
 from e2edebug_schema.queries.errors import error_groups, list_errors
 from e2edebug_schema.queries.sessions import SessionFilter, list_sessions
-from e2edebug_schema.queries.snapshots import merged_histograms
+from e2edebug_schema.queries.snapshots import merged_histograms, metric_windows
 from e2edebug_schema.queries.statistics import failing_workflows, repeated_statements, totals
 from e2edebug_schema.queries.steps import Step, steps_of
+from e2edebug_schema.retention.hourly_snapshots import merge_hour, unmerged_hours
+from e2edebug_schema.retention.policy import MERGE_AFTER
 from e2edebug_schema.sample_sessions import sample_sessions
+from e2edebug_schema.sample_snapshots import PROCESSES
+from e2edebug_schema.tables import error_group, error_log, performance_snapshot, trace_step, workflow_session
 
 LAST = datetime(2026, 11, 23, 12, tzinfo=UTC)
 FIRST = LAST - timedelta(hours=6)
@@ -69,6 +74,43 @@ def test_histograms_hold_every_step(engine: sa.Engine, loaded: Loaded) -> None:
         everything.merge(summary.histogram)
     assert (everything.count, sum(summary.count for summary in summaries)) == (loaded.steps, loaded.steps)
     assert all(summary.worst_correlation_id for summary in summaries)
+
+
+def test_old_hours_are_what_retention_makes_of_their_minutes(
+    engine: sa.Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load(engine, sessions=200, days=2.2, until=LAST, seed=7)
+    merged = snapshots_of(engine)
+    for table in (workflow_session, trace_step, error_log, performance_snapshot, error_group):
+        with engine.begin() as connection:
+            connection.execute(table.delete())
+    monkeypatch.setattr(sample_snapshots, "MERGE_AFTER", timedelta(days=10))
+
+    load(engine, sessions=200, days=2.2, until=LAST, seed=7)
+    for hour in unmerged_hours(engine, LAST - MERGE_AFTER):
+        merge_hour(engine, hour)
+
+    assert snapshots_of(engine) == merged
+    assert {row["interval_s"] for row in merged} == {60.0, 3600.0}
+
+
+def snapshots_of(engine: sa.Engine) -> list[dict[str, Any]]:
+    """Every column but the id, sums rounded: they depend on the order of adding in their last digits."""
+    with engine.connect() as connection:
+        rows = connection.execute(sa.select(performance_snapshot)).mappings().all()
+    found = [{name: value for name, value in row.items() if name != "id"} for row in rows]
+    for row in found:
+        row["sum"] = round(row["sum"], 6)
+        row["metric_value"] = round(row["metric_value"], 6)
+    return sorted(found, key=lambda row: str((row["timestamp"], row["event_key"])))
+
+
+def test_another_load_of_the_same_minutes_is_of_other_processes(engine: sa.Engine, loaded: Loaded) -> None:
+    again = load(engine, sessions=10, days=0.25, until=LAST, seed=8)
+
+    instances = {window.service_instance for window in metric_windows(engine, since=FIRST, limit=10_000)}
+    assert again.sessions == 10
+    assert len(instances) > PROCESSES
 
 
 def test_groups_count_every_error(engine: sa.Engine, loaded: Loaded) -> None:

@@ -1,10 +1,12 @@
 """Snapshots that are older than two days become one row per hour and series.
 
 Histograms of one scale add up bucket by bucket, so whatever percentile a reader asks for over whole hours is the one it
-would have got from the minutes. Readings (gauges, points) become the histogram that readers make of them anyway. What
-is given up: the single processes and minutes, and of the correlation ids all but the worst one's.
+would have got from the minutes. Readings (gauges, points) become the histogram that readers make of them anyway, and the counts
+behind a rate are added up. What is given up: the single processes and minutes, and of the correlation ids all but the
+worst one's.
 """
 
+import json
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
@@ -23,6 +25,15 @@ HOUR_S: Final = 3600
 ROWS_AT_ONCE: Final = 2000
 """Rows that are merged in one transaction."""
 
+COUNTS_OF_RATES: Final = {
+    "error_rate": ("errors", "operations"),
+    "throughput": ("errors", "operations"),
+    "hit_rate": ("hits", "lookups"),
+}
+"""What the metadata of these metrics count, a part and its whole. They differ from minute to minute: taken for what
+keeps series apart, they left an hour of four processes as dozens of rows, and lost the weight of equal ones."""
+
+_SHARES: Final = ("error_rate", "hit_rate")
 _columns: Final = performance_snapshot.c
 _IS_MERGED: Final = and_(_columns.interval_s == HOUR_S, _columns.service_instance == "")
 
@@ -63,11 +74,9 @@ def merge_hour(engine: Engine, hour: UnmergedHour, *, goes_on: Callable[[int], b
         if not rows:
             return merged
         before = _rows(engine, hour, _IS_MERGED, None)
-        new = _merged_rows(hour.start, [*before, *rows])
-        keys = {row["event_key"] for row in new}
-        replaced = [row for row in before if row.event_key in keys]
+        new = merged_rows(hour.start, [*before, *rows])
         with engine.begin() as connection:
-            gone = sorted(row.id for row in (*rows, *replaced))
+            gone = sorted(row.id for row in (*rows, *before))
             deleted = connection.execute(delete(performance_snapshot).where(_columns.id.in_(gone), *_within(hour)))
             if deleted.rowcount != len(gone):
                 connection.rollback()  # somebody else was at it, too: their rows stand
@@ -76,6 +85,15 @@ def merge_hour(engine: Engine, hour: UnmergedHour, *, goes_on: Callable[[int], b
         merged += len(rows)
         if not goes_on(len(rows)):
             return merged
+
+
+def merged_rows(start: datetime, rows: Iterable[Any]) -> list[dict[str, Any]]:
+    """Return the rows, by column, that *rows* of one layer, metric and hour become."""
+    hours: defaultdict[_Series, _Hour] = defaultdict(lambda: _Hour(Histogram()))
+    for row in rows:
+        counts = _counts(row)
+        hours[_series(row, is_counted=counts is not None)].add(row, counts)
+    return [_row(start, series, hour) for series, hour in sorted(hours.items())]
 
 
 def _rows(engine: Engine, hour: UnmergedHour, condition: ColumnElement[bool], limit: int | None) -> Sequence[Row[Any]]:
@@ -115,8 +133,12 @@ class _Hour:
     correlation_id: str | None = None
     trace_id: str | None = None
     newest: Any = None
+    counts: tuple[int, int] | None = None
 
-    def add(self, row: Any) -> None:
+    def add(self, row: Any, counts: tuple[int, int] | None) -> None:
+        if counts is not None:
+            part, whole = self.counts or (0, 0)
+            self.counts = (part + counts[0], whole + counts[1])
         if row.buckets is not None:
             self.histogram.merge(Histogram.decode(row.buckets, minimum=row.min, maximum=row.max))
             self.count += row.count
@@ -137,23 +159,36 @@ class _Hour:
             self.newest = row
 
 
-def _merged_rows(start: datetime, rows: Iterable[Any]) -> list[dict[str, Any]]:
-    hours: defaultdict[_Series, _Hour] = defaultdict(lambda: _Hour(Histogram()))
-    for row in rows:
-        hours[_series(row)].add(row)
-    return [_row(start, series, hour) for series, hour in sorted(hours.items())]
-
-
-def _series(row: Any) -> _Series:
+def _series(row: Any, *, is_counted: bool) -> _Series:
     # What was said with a value recorded by hand belongs to that value; it would make each a series of its own.
-    metadata = "{}" if row.metric_kind == "point" else row.metadata
+    metadata = "{}" if row.metric_kind == "point" or is_counted else row.metadata
     return _Series(row.service, row.component, row.metric_kind, row.unit, metadata)
+
+
+def _counts(row: Any) -> tuple[int, int] | None:
+    """The counts that a rate was made of, when the metadata say nothing else."""
+    names = COUNTS_OF_RATES.get(row.metric_name)
+    if names is None or row.metric_kind != "gauge":
+        return None
+    try:
+        told = json.loads(row.metadata)
+    except ValueError:
+        return None
+    if not isinstance(told, dict) or sorted(told) != sorted(names):
+        return None
+    part, whole = (told[name] for name in names)
+    return (part, whole) if type(part) is int and type(whole) is int and whole > 0 else None
 
 
 def _row(start: datetime, series: _Series, hour: _Hour) -> dict[str, Any]:
     newest, histogram = hour.newest, hour.histogram
     p50, p95, p99 = (histogram.percentile(percent) for percent in (50, 95, 99))
-    mean = hour.total / hour.count if hour.count else None
+    value = hour.total / hour.count if hour.count else None
+    metadata = series.metadata
+    if hour.counts is not None:
+        metadata = json.dumps(dict(zip(COUNTS_OF_RATES[newest.metric_name], hour.counts, strict=True)))
+        if newest.metric_name in _SHARES:
+            value = 100.0 * hour.counts[0] / hour.counts[1]
     key = "\0".join(("hour", newest.layer, newest.metric_name, *series, start.isoformat()))
     return {
         "event_key": sha256(key.encode()).hexdigest()[:32],
@@ -167,7 +202,7 @@ def _row(start: datetime, series: _Series, hour: _Hour) -> dict[str, Any]:
         "component": series.component,
         "metric_name": newest.metric_name,
         "metric_kind": series.metric_kind,
-        "metric_value": p95 if series.metric_kind == "histogram" else mean,
+        "metric_value": p95 if series.metric_kind == "histogram" else value,
         "unit": series.unit,
         "count": hour.count,
         "sum": hour.total if hour.count else None,
@@ -180,7 +215,7 @@ def _row(start: datetime, series: _Series, hour: _Hour) -> dict[str, Any]:
         "buckets": histogram.encode() if hour.count else None,
         "threshold_warning": newest.threshold_warning,
         "threshold_critical": newest.threshold_critical,
-        "metadata": series.metadata,
+        "metadata": metadata,
     }
 
 

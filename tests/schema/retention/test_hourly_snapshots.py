@@ -112,6 +112,49 @@ def test_what_the_application_said_of_a_series_keeps_series_apart(engine: sa.Eng
     assert sorted(window.metadata["pool"] for window in metric_windows(engine, since=noon)) == ["0", "1"]
 
 
+def test_the_counts_behind_a_rate_are_added_up(engine: sa.Engine, rows: Any, noon: datetime) -> None:
+    """Else each pair of counts would be a series, and equal pairs would lose their weight."""
+    for minute, (hits, lookups) in enumerate([(3, 3), (0, 1), (3, 3), (0, 1)]):
+        rows.snapshot(
+            at_s=minute * 60, layer="cache", metric_name="hit_rate", unit="%", metric_kind="gauge",
+            metric_value=100.0 * hits / lookups, metadata=f'{{"hits":{hits},"lookups":{lookups}}}',
+        )  # fmt: skip
+        rows.snapshot(
+            at_s=minute * 60, metric_name="throughput", unit="1/s", metric_kind="gauge", metric_value=float(minute),
+            metadata=f'{{"operations":{minute + 1},"errors":{hits}}}',
+        )  # fmt: skip
+
+    merge_all(engine, noon + timedelta(hours=1))
+
+    throughput, hit_rate = sorted(metric_windows(engine, since=noon), key=lambda window: window.layer)
+    assert (hit_rate.metric_value, hit_rate.metadata, hit_rate.count) == (75.0, {"hits": 6, "lookups": 8}, 4)
+    assert (throughput.metric_value, throughput.metadata) == (1.5, {"operations": 10, "errors": 6})
+
+
+def test_counts_that_come_late_are_added_to_their_hour(engine: sa.Engine, rows: Any, noon: datetime) -> None:
+    for minute in range(2):
+        rows.snapshot(
+            at_s=minute * 60, metric_name="error_rate", unit="%", metric_kind="gauge", metric_value=50.0,
+            metadata='{"operations":2,"errors":1}',
+        )  # fmt: skip
+        merge_all(engine, noon + timedelta(hours=1))
+
+    [window] = metric_windows(engine, since=noon)
+    assert (window.metric_value, window.metadata, window.count) == (50.0, {"operations": 4, "errors": 2}, 2)
+
+
+def test_metadata_that_says_more_than_the_counts_stays(engine: sa.Engine, rows: Any, noon: datetime) -> None:
+    for minute, shard in enumerate("ab"):
+        rows.snapshot(
+            at_s=minute * 60, metric_name="hit_rate", unit="%", metric_kind="gauge", metric_value=100.0,
+            metadata=f'{{"hits":1,"lookups":1,"shard":"{shard}"}}',
+        )  # fmt: skip
+
+    merge_all(engine, noon + timedelta(hours=1))
+
+    assert sorted(window.metadata["shard"] for window in metric_windows(engine, since=noon)) == ["a", "b"]
+
+
 def test_a_row_without_a_value_is_merged_too(engine: sa.Engine, rows: Any, noon: datetime) -> None:
     rows.snapshot(metric_kind="gauge", metric_value=None, error_count=3)
 
@@ -156,14 +199,14 @@ def test_rows_that_somebody_else_has_merged_meanwhile_are_not_merged_twice(
     rows.snapshot(metric_kind="gauge", metric_value=1.0)
     rows.snapshot(at_s=60, metric_kind="gauge", metric_value=2.0)
     [hour] = unmerged_hours(engine, noon + timedelta(hours=1))
-    original = hourly_snapshots._merged_rows
+    original = hourly_snapshots.merged_rows
 
     def overtaken(*arguments: Any) -> Any:
         with engine.begin() as connection:
             connection.execute(sa.delete(performance_snapshot).where(performance_snapshot.c.metric_value == 2.0))
         return original(*arguments)
 
-    monkeypatch.setattr(hourly_snapshots, "_merged_rows", overtaken)
+    monkeypatch.setattr(hourly_snapshots, "merged_rows", overtaken)
 
     merge_hour(engine, hour)
 
