@@ -70,6 +70,30 @@ class Histogram:
         self._merge(other.counts, other.scale, other.zero_count)
         self._widen(other.minimum, other.maximum)
 
+    def merge_encoded(self, text: str, *, minimum: float | None = None, maximum: float | None = None) -> None:
+        """Add what encode() wrote, as merge() of its decode() would, in less time.
+
+        Raises ValueError when *text* is something else.
+        """
+        try:
+            document = json.loads(text)
+            added, zero_count = dict(document["b"]), document["z"]
+            is_plain = document["s"] == self.scale and {
+                type(zero_count),
+                *map(type, added),
+                *map(type, added.values()),
+            } == {int}
+        except (KeyError, TypeError, ValueError):
+            is_plain = False
+        if not is_plain or len(added) != len(document["b"]):
+            self.merge(Histogram.decode(text, minimum=minimum, maximum=maximum))
+            return
+        known = self.counts
+        for index, count in added.items():
+            known[index] = known.get(index, 0) + count
+        self.zero_count += zero_count
+        self._widen(minimum, maximum)
+
     def percentile(self, percent: float) -> float | None:
         """Return the value below which *percent* (0 to 100) of the values lie; None when there are none.
 

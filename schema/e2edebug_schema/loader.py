@@ -80,6 +80,25 @@ def load(
     return loaded
 
 
+@contextmanager
+def progress_bar(total: int) -> Iterator[Progress]:
+    """Give what shows *total* sessions being stored: a bar where rich and a terminal are, a line for each tenth elsewhere."""
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    except ModuleNotFoundError:
+        yield _plain_progress(total)
+        return
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield _plain_progress(total)
+        return
+    columns = (TextColumn("sessions"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console) as bar:
+        task = bar.add_task("sessions", total=total)
+        yield lambda stored: bar.advance(task, stored)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line."""
     parser = argparse.ArgumentParser(
@@ -92,7 +111,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = parser.parse_args(arguments)
     engine = create_store_engine(given.url, read_timeout_s=120, write_timeout_s=120)
     try:
-        with _progress(given.sessions) as progress:
+        with progress_bar(given.sessions) as progress:
             loaded = load(engine, sessions=given.sessions, days=given.days, seed=given.seed, progress=progress)
     finally:
         engine.dispose()
@@ -144,25 +163,6 @@ def _count_groups(connection: Connection, errors: Sequence[Row]) -> None:
         if seen > found.last_seen:
             changes |= {"last_seen": seen, "last_release": values["service_release"]}
         connection.execute(error_group.update().where(key).values(changes))
-
-
-@contextmanager
-def _progress(total: int) -> Iterator[Progress]:
-    """A bar where rich is installed, a line for each tenth elsewhere."""
-    try:
-        from rich.console import Console
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-    except ModuleNotFoundError:
-        yield _plain_progress(total)
-        return
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield _plain_progress(total)
-        return
-    columns = (TextColumn("sessions"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=console) as bar:
-        task = bar.add_task("sessions", total=total)
-        yield lambda stored: bar.advance(task, stored)
 
 
 def _plain_progress(total: int) -> Progress:

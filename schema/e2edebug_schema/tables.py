@@ -102,6 +102,10 @@ workflow_session = Table(
     # Statistics of a day read this index alone: 72,000 sessions in 0.09 s, against 0.7 s by the rows (MariaDB 10.11). It
     # costs writing 9 % of its rate where each session has ten steps.
     Index("ix_session_statistics", "start_time", "workflow_type", "status", "duration_ms", "error_count"),
+    # A session has one user, known by id, by name or by both; without this one, a name that few have reads every row.
+    Index("ix_session_label_start", "user_label", "start_time"),
+    # The repeated statements of a day: 72,000 entries of this index instead of as many rows.
+    Index("ix_session_repeats", "start_time", "repeat_count", "repeat_digest", "workflow_type"),
     **plain_table_options(),
 )
 

@@ -92,3 +92,26 @@ def test_buckets_are_stored_in_ascending_order() -> None:
 
 def test_empty_buckets_are_not_stored() -> None:
     assert encode({3: 0, 4: 1}) == '{"s":3,"z":0,"b":[[4,1]]}'
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_merging_a_text_is_merging_what_it_says(scale: int) -> None:
+    other = Histogram(scale=scale)
+    for value in (0.0, 0.04, 3.0, 3.1, 60_000.0):
+        other.add(value)
+    decoded, encoded = Histogram.of([1.0, 3.0]), Histogram.of([1.0, 3.0])
+
+    decoded.merge(Histogram.decode(other.encode(), minimum=0.0, maximum=60_000.0))
+    encoded.merge_encoded(other.encode(), minimum=0.0, maximum=60_000.0)
+
+    assert encoded == decoded
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", '{"s":3,"z":0,"b":[[1]]}', '{"s":3,"z":0,"b":7}', '{"s":3,"b":[]}'])
+def test_merging_a_text_that_is_no_histogram_says_so_and_changes_nothing(text: str) -> None:
+    histogram = Histogram.of([1.0])
+
+    with pytest.raises(ValueError):  # noqa: PT011 # what json says of a text that is none is its own
+        histogram.merge_encoded(text)
+
+    assert histogram == Histogram.of([1.0])

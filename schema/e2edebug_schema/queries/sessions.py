@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select, union
 
 from e2edebug_schema.queries.reading import Source, columns_of, equals, reading, to_record
 from e2edebug_schema.tables import trace_step, workflow_session
@@ -82,19 +82,21 @@ def list_sessions(
     source: Source, *, filters: SessionFilter | None = None, limit: int = 50, before: SessionKey | None = None
 ) -> list[Session]:
     """Return the newest sessions first. before: the key of the last session of the page before."""
-    query = (
-        select(*columns_of(workflow_session, Session))
-        .where(*_conditions(filters or SessionFilter()))
-        .order_by(workflow_session.c.start_time.desc(), workflow_session.c.id.desc())
-        .limit(limit)
-    )
+    given = filters or SessionFilter()
+    conditions = _conditions(given)
     if before is not None:
         start_time, row_id = workflow_session.c.start_time, workflow_session.c.id
         # Not a row comparison: MariaDB and MySQL do not use the index for it. The first term alone bounds the range.
-        query = query.where(
+        conditions += [
             start_time <= before.start_time,
             or_(start_time < before.start_time, and_(start_time == before.start_time, row_id < before.id)),
-        )
+        ]
+    query = select(*columns_of(workflow_session, Session))
+    if given.user is None:
+        query = query.where(*conditions)
+    else:
+        query = query.where(workflow_session.c.id.in_(_newest_of_user(given.user, conditions, limit)))
+    query = query.order_by(workflow_session.c.start_time.desc(), workflow_session.c.id.desc()).limit(limit)
     with reading(source) as connection:
         return [to_record(Session, row) for row in connection.execute(query)]
 
@@ -164,14 +166,32 @@ def sessions_of_steps(source: Source, trace_id: str, span_ids: Collection[str]) 
     return {span_id: found[owner] for span_id, owner in owners.items() if owner in found}
 
 
+def _newest_of_user(user: str, conditions: list[ColumnElement[bool]], limit: int) -> Select[Any]:
+    """The ids of the newest sessions whose user has this id or this name.
+
+    Each by its own index and in its order. Under one OR neither index has the order, so the server reads all sessions
+    from the newest on until it has found enough: for a user with fewer, every one there is.
+    """
+    columns = workflow_session.c
+    newest = [
+        select(columns.id)
+        .where(column == user, *conditions)
+        .order_by(columns.start_time.desc(), columns.id.desc())
+        .limit(limit)
+        .subquery()
+        for column in (columns.user_id, columns.user_label)
+    ]
+    # Within a subquery once more: MySQL refuses LIMIT right below IN.
+    return select(union(*(select(part.c.id) for part in newest)).subquery().c.id)
+
+
 def _conditions(filters: SessionFilter) -> list[ColumnElement[bool]]:
+    """What every session has to fulfil, but for its user."""
     columns = workflow_session.c
     conditions: list[ColumnElement[bool]] = []
     for name in ("workflow_type", "status", "service", "service_release"):
         if (value := getattr(filters, name)) is not None:
             conditions.append(equals(columns[name], value))
-    if filters.user is not None:
-        conditions.append(or_(columns.user_id == filters.user, columns.user_label == filters.user))
     if filters.since is not None:
         conditions.append(columns.start_time >= filters.since)
     if filters.until is not None:

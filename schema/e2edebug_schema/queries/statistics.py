@@ -7,11 +7,11 @@ section 2): steps are counted into histograms by the server, sessions are few an
 import math
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, Table, func, select
+from sqlalchemy import Connection, Row, Select, Table, case, func, select
 
 from e2edebug_schema.queries.durations import Durations, durations_by, longest_of
 from e2edebug_schema.queries.reading import Source, reading
@@ -21,6 +21,11 @@ from e2edebug_schema.tables import (
     trace_step,
     workflow_session,
 )
+
+_IDS: Final = 1 << 41
+"""More than a table has rows: with a count before it, an id still fits into a BIGINT."""
+_MOST_REPEATS: Final = (1 << 21) - 1
+"""More repetitions than that are not told apart."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,29 +149,58 @@ def repeated_statements(
 ) -> list[RepeatedStatement]:
     """Return the statements that one request ran *at_least* times, the most repeated first (N+1 queries)."""
     columns = workflow_session.c
-    query = select(
-        columns.repeat_digest, columns.repeat_statement, columns.repeat_count, columns.correlation_id,
-        columns.workflow_type,
-    ).where(
-        *_within(workflow_session, "start_time", since, until),
-        columns.repeat_count >= at_least, columns.repeat_digest.is_not(None),
-    )  # fmt: skip
-    with reading(source) as connection:
-        groups = _grouped(connection, query, "repeat_digest")
-    found = []
-    for (digest,), rows in groups.items():
-        worst = max(rows, key=lambda row: (row.repeat_count, row.correlation_id))
-        found.append(
-            RepeatedStatement(
-                digest=digest,
-                statement=worst.repeat_statement or "",
-                sessions=len(rows),
-                most_repeats=worst.repeat_count,
-                worst_correlation_id=worst.correlation_id,
-                workflow_types=tuple(sorted({row.workflow_type for row in rows})),
-            )
+    # One number for the worst session and which one it is: a second look at each group would read the index again.
+    worst = func.max(
+        case((columns.repeat_count < _MOST_REPEATS, columns.repeat_count), else_=_MOST_REPEATS) * _IDS + columns.id
+    )
+    query = (
+        select(columns.repeat_digest, columns.workflow_type, func.count(), worst)
+        .where(
+            *_within(workflow_session, "start_time", since, until),
+            columns.repeat_count >= at_least, columns.repeat_digest.is_not(None),
         )
-    return sorted(found, key=lambda statement: (-statement.most_repeats, -statement.sessions, statement.digest))[:limit]
+        .group_by(columns.repeat_digest, columns.workflow_type)
+    )  # fmt: skip
+    found: dict[str, _Repeats] = {}
+    with reading(source) as connection:
+        for digest, workflow_type, sessions, number in connection.execute(query):
+            repeats = found.setdefault(digest, _Repeats())
+            repeats.sessions += sessions
+            repeats.worst = max(repeats.worst, int(number))
+            repeats.workflow_types.append(workflow_type)
+        shown = sorted(found, key=lambda digest: (-found[digest].most, -found[digest].sessions, digest))[:limit]
+        examples = {
+            row.repeat_digest: row
+            for row in connection.execute(
+                select(columns.repeat_digest, columns.repeat_count, columns.repeat_statement, columns.correlation_id)
+                .where(columns.id.in_([found[digest].worst % _IDS for digest in shown]))
+            )
+        }  # fmt: skip
+    return [
+        RepeatedStatement(
+            digest=digest,
+            statement=examples[digest].repeat_statement or "",
+            sessions=found[digest].sessions,
+            most_repeats=examples[digest].repeat_count,
+            worst_correlation_id=examples[digest].correlation_id,
+            workflow_types=tuple(sorted(found[digest].workflow_types)),
+        )
+        for digest in shown
+        if digest in examples  # else retention has been faster
+    ]
+
+
+@dataclass(slots=True)
+class _Repeats:
+    """One repeated statement while its groups are added up."""
+
+    sessions: int = 0
+    worst: int = 0
+    workflow_types: list[str] = field(default_factory=list)
+
+    @property
+    def most(self) -> int:
+        return self.worst // _IDS
 
 
 def slowest_statements(
