@@ -93,7 +93,8 @@ class _Request:
 
     def call(self, layer: str, component: str, operation: str, milliseconds: float, *, fails: str = "") -> None:
         """Call a cache or another service."""
-        self._step(layer, component, operation, "client", milliseconds, fails, None, None, None, _CALL_METADATA)
+        metadata = _CACHE_METADATA if layer == "cache" else _CALL_METADATA
+        self._step(layer, component, operation, "client", milliseconds, fails, None, None, None, metadata)
 
     def raise_error(self, error_type: str, message: str, *, layer: str, component: str, path: str) -> None:
         """Fail the request with an exception that its last step saw first."""
@@ -157,45 +158,58 @@ class _Request:
 
 
 def _authenticate(request: _Request) -> None:
-    request.query(_SESSION, 0.5, line="shop/accounts/middleware.py:12")
-    request.query(_USER_BY_ID, 0.5, line="shop/accounts/middleware.py:14")
+    request.query(
+        _SESSION, 0.5, line="accounts/middleware.py:12 in accounts.middleware.SessionMiddleware.process_request"
+    )
+    request.query(
+        _USER_BY_ID, 0.5, line="accounts/middleware.py:14 in accounts.middleware.UserMiddleware.process_request"
+    )
 
 
 def _browse(request: _Request) -> SampleSession:
     _authenticate(request)
     request.call("cache", "default", "get", 0.2)
-    request.query(_COUNT_PRODUCTS, 1.2, line="shop/catalogue/views.py:31")
-    request.query(_LIST_PRODUCTS, 2.5, line="shop/catalogue/views.py:31")
+    request.query(_COUNT_PRODUCTS, 1.2, line="catalogue/views.py:31 in catalogue.views.ProductViewSet.list")
+    request.query(_LIST_PRODUCTS, 2.5, line="catalogue/views.py:31 in catalogue.views.ProductViewSet.list")
     if request.random.random() < 0.1:
         for _ in range(request.random.randrange(10, 40)):
-            request.query(_REVIEWS_OF_PRODUCT, 0.6, line="shop/catalogue/serializers.py:18")
+            request.query(
+                _REVIEWS_OF_PRODUCT,
+                0.6,
+                line="catalogue/serializers.py:18 in catalogue.serializers.ProductSerializer.get_reviews",
+            )
     request.work(3.0)
     return request.finish("browse", "ProductViewSet", "list", "GET /api/products/")
 
 
 def _login(request: _Request) -> SampleSession:
-    request.query(_USER_BY_NAME, 0.8, line="shop/accounts/views.py:22")
+    request.query(_USER_BY_NAME, 0.8, line="accounts/views.py:22 in accounts.views.SessionLoginView.create")
     request.work(90.0)
     if request.random.random() < 0.01:
-        request.query(_TOUCH_LOGIN, 5000.0, line="shop/accounts/views.py:29", fails="1205 Lock wait timeout exceeded")
+        request.query(
+            _TOUCH_LOGIN,
+            5000.0,
+            line="accounts/views.py:29 in accounts.views.SessionLoginView.create",
+            fails="1205 Lock wait timeout exceeded",
+        )
         request.raise_error(
             "django.db.utils.OperationalError", "(1205, 'Lock wait timeout exceeded; try restarting transaction')",
             layer="database", component="auth_user", path="/api/login/",
         )  # fmt: skip
     else:
-        request.query(_TOUCH_LOGIN, 1.5, line="shop/accounts/views.py:29")
-        request.query(_NEW_SESSION, 1.0, line="shop/accounts/views.py:31")
+        request.query(_TOUCH_LOGIN, 1.5, line="accounts/views.py:29 in accounts.views.SessionLoginView.create")
+        request.query(_NEW_SESSION, 1.0, line="accounts/views.py:31 in accounts.views.SessionLoginView.create")
     return request.finish("login", "SessionLoginView", "create", "POST /api/login/")
 
 
 def _checkout(request: _Request) -> SampleSession:
     _authenticate(request)
-    request.query(_CART, 0.9, line="shop/orders/checkout.py:18")
+    request.query(_CART, 0.9, line="orders/checkout.py:18 in orders.checkout.cart_of")
     lines = request.random.randrange(1, 5)
     if request.random.random() < 0.2:
         lines = request.random.randrange(15, 40)
     for _ in range(lines):
-        request.query(_STOCK_OF_PRODUCT, 0.7, line="shop/orders/checkout.py:27")
+        request.query(_STOCK_OF_PRODUCT, 0.7, line="orders/checkout.py:27 in orders.checkout.reserve")
     if request.random.random() < 0.03:
         request.call("external", "payments.example", "POST /pay", 3000.0, fails="timed out")
         request.raise_error(
@@ -204,60 +218,99 @@ def _checkout(request: _Request) -> SampleSession:
         )  # fmt: skip
     else:
         request.call("external", "payments.example", "POST /pay", 120.0)
-        request.query(_NEW_ORDER, 1.1, line="shop/orders/checkout.py:41")
-        request.query(_NEW_LINES, 1.6, line="shop/orders/checkout.py:44")
-        request.query(_TAKE_STOCK, 1.3, line="shop/orders/checkout.py:47")
+        request.query(_NEW_ORDER, 1.1, line="orders/checkout.py:41 in orders.checkout.open_order")
+        request.query(_NEW_LINES, 1.6, line="orders/checkout.py:44 in orders.checkout.open_order")
+        request.query(_TAKE_STOCK, 1.3, line="orders/checkout.py:47 in orders.checkout.take_stock")
     return request.finish("checkout", "CheckoutView", "create", "POST /api/checkout/")
 
 
 _SCENARIOS: Final[tuple[Callable[[_Request], SampleSession], ...]] = (_browse, _login, _checkout)
 _SHARES: Final = (6, 1, 3)
 
-_COUNT_PRODUCTS: Final = describe_statement("SELECT COUNT(*) FROM catalogue_product WHERE active = 1")
-_LIST_PRODUCTS: Final = describe_statement(
-    "SELECT id, name, slug, price, stock, category_id, created FROM catalogue_product "
-    "WHERE active = 1 ORDER BY created DESC LIMIT 20"
-)
-_REVIEWS_OF_PRODUCT: Final = describe_statement(
-    "SELECT id, stars, text, author_id, created FROM catalogue_review WHERE product_id = 7 ORDER BY created DESC"
-)
-_SESSION: Final = describe_statement(
-    "SELECT session_key, session_data, expire_date FROM django_session WHERE expire_date > '2026-01-01' "
-    "AND session_key = 'a'"
-)
-_USER_BY_ID: Final = describe_statement("SELECT id, username, is_staff, is_active FROM auth_user WHERE id = 7")
-_USER_BY_NAME: Final = describe_statement(
-    "SELECT id, password, last_login, is_superuser, username, email, is_staff, is_active FROM auth_user "
-    "WHERE username = 'x'"
-)
-_TOUCH_LOGIN: Final = describe_statement("UPDATE auth_user SET last_login = '2026-01-01' WHERE id = 7")
-_NEW_SESSION: Final = describe_statement(
-    "INSERT INTO django_session (session_key, session_data, expire_date) VALUES ('a', 'b', '2026-01-01')"
-)
-_CART: Final = describe_statement(
-    "SELECT l.id, l.quantity, p.id, p.name, p.price FROM cart_line AS l JOIN catalogue_product AS p "
-    "ON p.id = l.product_id WHERE l.cart_id = 7"
-)
-_STOCK_OF_PRODUCT: Final = describe_statement("SELECT stock FROM catalogue_product WHERE id = 7 FOR UPDATE")
-_NEW_ORDER: Final = describe_statement("INSERT INTO orders_order (user_id, total, status) VALUES (7, 9.5, 'paid')")
-_NEW_LINES: Final = describe_statement(
-    "INSERT INTO orders_line (order_id, product_id, quantity, price) VALUES (7, 7, 2, 9.5), (7, 8, 1, 3.5)"
-)
-_TAKE_STOCK: Final = describe_statement("UPDATE catalogue_product SET stock = stock - 1 WHERE id IN (7, 8)")
 
-_DATABASE_METADATA: Final = json.dumps({
-    "db.system.name": "mysql", "db.namespace": "shop", "server.address": "db.internal", "server.port": 3306,
-    "db.response.returned_rows": 1, "thread.id": 140_234_512_344, "thread.name": "worker-1",
+def _columns(table: str, names: str) -> str:
+    """As Django writes them out: every column with its table."""
+    return ", ".join(f"`{table}`.`{name}`" for name in names.split())
+
+
+def _select(table: str, names: str, condition: str) -> Statement:
+    return describe_statement(f"SELECT {_columns(table, names)} FROM `{table}` WHERE {condition}")  # noqa: S608 # never executed
+
+
+_USER_COLUMNS: Final = (
+    "id password last_login is_superuser username first_name last_name email is_staff is_active date_joined"
+)
+_PRODUCT_COLUMNS: Final = "id category_id sku name description price stock dimensions added_at"
+
+_COUNT_PRODUCTS: Final = describe_statement(
+    "SELECT COUNT(*) AS `__count` FROM `catalogue_product` WHERE `catalogue_product`.`active` = 1"
+)
+_LIST_PRODUCTS: Final = _select(
+    "catalogue_product", _PRODUCT_COLUMNS,
+    "`catalogue_product`.`active` = 1 ORDER BY `catalogue_product`.`added_at` DESC LIMIT 20",
+)  # fmt: skip
+_REVIEWS_OF_PRODUCT: Final = _select(
+    "catalogue_review", "id product_id customer_id rating body created_at",
+    "`catalogue_review`.`product_id` = 7 ORDER BY `catalogue_review`.`created_at` DESC",
+)  # fmt: skip
+_SESSION: Final = _select(
+    "django_session", "session_key session_data expire_date",
+    "(`django_session`.`expire_date` > '2026-01-01' AND `django_session`.`session_key` = 'a') LIMIT 21",
+)  # fmt: skip
+_USER_BY_ID: Final = _select("auth_user", _USER_COLUMNS, "`auth_user`.`id` = 7 LIMIT 21")
+_USER_BY_NAME: Final = _select("auth_user", _USER_COLUMNS, "`auth_user`.`username` = 'x' LIMIT 21")
+_TOUCH_LOGIN: Final = describe_statement(
+    "UPDATE `auth_user` SET `last_login` = '2026-01-01' WHERE `auth_user`.`id` = 7"
+)
+_NEW_SESSION: Final = describe_statement(
+    "INSERT INTO `django_session` (`session_key`, `session_data`, `expire_date`) VALUES ('a', 'b', '2026-01-01')"
+)
+_CART: Final = describe_statement(  # never executed
+    f"SELECT {_columns('cart_line', 'id cart_id product_id quantity')}, {_columns('catalogue_product', _PRODUCT_COLUMNS)} "  # noqa: S608 # never executed
+    "FROM `cart_line` INNER JOIN `catalogue_product` ON (`cart_line`.`product_id` = `catalogue_product`.`id`) "
+    "WHERE `cart_line`.`cart_id` = 7"
+)
+_STOCK_OF_PRODUCT: Final = _select(
+    "catalogue_product", _PRODUCT_COLUMNS, "`catalogue_product`.`id` = 7 LIMIT 21 FOR UPDATE"
+)  # fmt: skip
+_NEW_ORDER: Final = describe_statement(
+    "INSERT INTO `orders_order` (`customer_id`, `total`, `status`, `placed_at`) VALUES (7, 9.5, 'paid', '2026-01-01')"
+)
+_NEW_LINES: Final = describe_statement(
+    "INSERT INTO `orders_line` (`order_id`, `product_id`, `quantity`, `price`) VALUES (7, 7, 2, 9.5), (7, 8, 1, 3.5)"
+)
+_TAKE_STOCK: Final = describe_statement(
+    "UPDATE `catalogue_product` SET `stock` = (`catalogue_product`.`stock` - 1) WHERE `catalogue_product`.`id` IN (7, 8)"
+)
+
+
+def _json(values: dict[str, object]) -> str:
+    """As the exporter writes it: without blanks."""
+    return json.dumps(values, separators=(",", ":"))
+
+
+_DATABASE_METADATA: Final = _json({
+    "db.system.name": "mariadb", "db.namespace": "shop", "server.address": "db.internal", "server.port": 3306,
+    "db.response.returned_rows": 1,
 })  # fmt: skip
-_CALL_METADATA: Final = json.dumps({"server.address": "payments.example", "network.protocol.version": "1.1"})
+_CACHE_METADATA: Final = _json({
+    "cache.backend": "RedisCache", "cache.key": "catalogue:bestsellers", "cache.item.size": 270, "cache.hits": 1,
+    "cache.misses": 0, "cache.hit": True,
+})  # fmt: skip
+_CALL_METADATA: Final = _json({
+    "http.request.method": "POST", "url.full": "https://payments.example/pay", "user_agent.original": "python-requests/2.34",
+    "server.address": "payments.example", "network.protocol.version": "1.1", "http.response.status_code": 200,
+})  # fmt: skip
 
 
 def _request_metadata(route: str, *, failed: bool) -> str:
     method, path = route.split()
-    return json.dumps({
-        "http.request.method": method, "http.route": path, "url.path": path, "url.scheme": "https",
-        "http.response.status_code": 500 if failed else 200, "server.address": "shop.example",
-        "user_agent.original": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+    return _json({
+        "http.request.method": method, "server.address": "shop.example", "url.scheme": "https", "server.port": 443,
+        "url.path": path, "user_agent.original": "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0",
+        "network.protocol.version": "1.1", "http.response.body.size": 3312, "db.query_count": 6, "db.query_ms": 8.4,
+        "http.response.status_code": 500 if failed else 200, "http.route": path.lstrip("/"),
+        "service.instance.id": "35a29df3-0f07-461e-9fa4-3aa4bc82a836",
     })  # fmt: skip
 
 
