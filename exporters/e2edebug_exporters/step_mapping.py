@@ -95,6 +95,12 @@ class StepMapper:
         component = self._components.get(component) or self._texts.name(component, self._limits["component"])
         operation = operation_of(layer, facts, verb, name)
         operation = self._operations.get(operation) or self._texts.name(operation, self._limits["operation"])
+        if layer == "database":
+            # What a column says is not said again: 64 of the 210 bytes that a query's metadata had.
+            if facts.get("db.collection.name") == component:
+                parts.pop("db.collection.name", None)
+            if facts.get("db.operation.name") == operation:
+                parts.pop("db.operation.name", None)
 
         trace_id, span_id, derived_id = self._ids(span, span.context)
         start_time, end_time, duration_ms = self._times(span, parts)

@@ -62,6 +62,26 @@ def test_a_span_becomes_a_whole_row(step_of: StepOf) -> None:
     )
 
 
+def test_what_a_column_says_is_not_in_the_metadata_again(metadata_of: MetadataOf) -> None:
+    """Every query has these two: a third of what its metadata took."""
+    attributes = {
+        "db.system.name": "mysql", "db.query.text": SQL, "db.operation.name": "SELECT", "db.collection.name": "shop_product",
+    }  # fmt: skip
+
+    assert metadata_of(make_span(kind=SpanKind.CLIENT, parent=9, attributes=attributes)) == {"db.system.name": "mysql"}
+
+
+def test_what_a_column_says_otherwise_stays_in_the_metadata(metadata_of: MetadataOf) -> None:
+    attributes = {
+        "db.system.name": "mysql", "db.query.text": SQL, "db.operation.name": "SELECT", "db.collection.name": "shop_product",
+        "e2edebug.component": "Catalogue", "e2edebug.operation": "look up",
+    }  # fmt: skip
+
+    assert metadata_of(make_span(kind=SpanKind.CLIENT, parent=9, attributes=attributes)) == {
+        "db.system.name": "mysql", "db.operation.name": "SELECT", "db.collection.name": "shop_product",
+    }  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("kind", "attributes", "expected"),
     [
