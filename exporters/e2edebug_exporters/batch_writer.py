@@ -10,16 +10,18 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final
 
 from sqlalchemy import Connection, Engine
 
 from e2edebug_exporters.error_classes import ErrorClass, classify, drop_reason, must_invalidate, short_text
 from e2edebug_exporters.ledger import Ledger, WriteResult
-from e2edebug_exporters.rows import ErrorRow, RowBatch, SnapshotRow, StepRow
+from e2edebug_exporters.rows import STEP_COLUMNS, ErrorRow, RowBatch, SnapshotRow, StepRow
 from e2edebug_exporters.statements.mysql import MySQLWriteStatements
 from e2edebug_exporters.statements.protocol import PacketTooLargeError, StepKey, WriteStatements
 from e2edebug_exporters.statements.sqlite import SQLiteWriteStatements
+from e2edebug_exporters.statements.upserts import STEP_KEY
 from e2edebug_exporters.summaries import RepeatCounts, group_deltas, regressions, session_deltas, statement_counts
 
 MAX_TRIES: Final = 5
@@ -57,6 +59,8 @@ class _Plan:
     errors: list[ErrorRow] = field(default_factory=list)
     known: list[StepRow] = field(default_factory=list)
     already_there: int = 0
+    statement_counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """How often each statement of a trace stands in `new` and `finished`."""
 
 
 class BatchWriter:
@@ -215,6 +219,9 @@ class BatchWriter:
         stored: Mapping[StepKey, bool] = self._open_steps
         if is_careful and batch.steps:
             stored = statements.stored_steps(connection, batch.steps)
+        if not stored:
+            plan.new = batch.steps
+            return plan
         for step in batch.steps:
             has_ended = stored.get((step.trace_id, step.span_id, step.start_time))
             if has_ended is None:
@@ -241,7 +248,8 @@ class BatchWriter:
         if taken != expected:
             raise _RowsAppeared(f"{expected - taken} of {expected} rows were there already")
         stored_snapshots = statements.insert_snapshots(connection, snapshots) if snapshots else 0
-        if sessions := session_deltas(plan.new, plan.finished, plan.errors, self._repeats):
+        plan.statement_counts = statement_counts((*plan.new, *plan.finished))
+        if sessions := session_deltas(plan.new, plan.finished, plan.errors, plan.statement_counts, self._repeats):
             statements.upsert_sessions(connection, sessions)
         if groups := group_deltas(plan.errors):
             noted = regressions(groups, statements.resolutions(connection, groups))
@@ -261,7 +269,7 @@ class BatchWriter:
 
     def _remember(self, plan: _Plan) -> None:
         """Keep what later batches are compared with, now that the transaction is committed."""
-        self._repeats.add(statement_counts((*plan.new, *plan.finished)))
+        self._repeats.add(plan.statement_counts)
         for row in plan.finished:
             self._open_steps.pop((row.trace_id, row.span_id, row.start_time), None)
         for row in plan.new:
@@ -277,8 +285,11 @@ def _sorted(batch: RowBatch, result: WriteResult, starts: dict[StepKey, StepRow]
     What that leaves out is counted in *result*, except for one start of each step whose end is there as well: it shares
     the fate of the end and is put into *starts*.
     """
-    steps: dict[StepKey, StepRow] = {}
-    for row in batch.steps:
+    steps: dict[StepKey, StepRow] = dict(zip(map(_key_of_step, batch.steps), batch.steps, strict=True))
+    repeated = () if len(steps) == len(batch.steps) else batch.steps
+    if repeated:
+        steps.clear()
+    for row in repeated:
         key = (row.trace_id, row.span_id, row.start_time)
         other = steps.setdefault(key, row)
         if other is row:
@@ -297,6 +308,9 @@ def _sorted(batch: RowBatch, result: WriteResult, starts: dict[StepKey, StepRow]
         errors=sorted(batch.errors, key=lambda row: (row.event_key, row.timestamp)),
         snapshots=[snapshots[key] for key in sorted(snapshots)],
     )
+
+
+_key_of_step = itemgetter(*map(STEP_COLUMNS.index, STEP_KEY))
 
 
 def _halves(batch: RowBatch) -> tuple[RowBatch, RowBatch]:

@@ -8,15 +8,19 @@ from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from operator import itemgetter
 from typing import Final, NamedTuple
 
 from e2edebug.policy.release_order import is_later_release
-from e2edebug_exporters.rows import ErrorRow, SessionFacts, StepRow
+from e2edebug_exporters.rows import STEP_COLUMNS, ErrorRow, SessionFacts, StepRow
 from e2edebug_schema.tables import EXPLICIT_STATUS_RANK, OPEN_STATUS_RANK, STATUS_RANKS, text_limits, workflow_session
 
 DEFAULT_WORKFLOW_TYPE: Final = "api_call"
 _LIMITS: Final = text_limits(workflow_session)
+_LONGEST_STEP_NAME: Final = _LIMITS["slowest_step"]
 _MILLISECOND: Final = timedelta(milliseconds=1)
+_SECONDS_AT: Final = len("2026-09-21 14:13:")
+_TIME_LENGTH: Final = len("2026-09-21 14:13:20.123456")
 
 
 @dataclass(slots=True)
@@ -58,34 +62,38 @@ class SessionDelta:
         """Latest end minus earliest start."""
         if self.end_time is None:
             return None
-        return (datetime.fromisoformat(self.end_time) - datetime.fromisoformat(self.start_time)) / _MILLISECOND
+        start, end = self.start_time, self.end_time
+        if end[:_SECONDS_AT] == start[:_SECONDS_AT] and len(start) == len(end) == _TIME_LENGTH:  # of one minute
+            return (_microseconds(end) - _microseconds(start)) / 1000
+        return (datetime.fromisoformat(end) - datetime.fromisoformat(start)) / _MILLISECOND
 
     def add_step(self, row: StepRow, *, is_finish: bool) -> None:
         """Count one new step, or the end of one whose start was counted before."""
-        if row.start_time <= self.start_time:
-            self.start_time = row.start_time
-            self.trace_id = row.trace_id
-        if row.end_time is not None and (self.end_time is None or row.end_time > self.end_time):
-            self.end_time = row.end_time
+        # Each column is read once: by name, it is a call.
+        (
+            _, trace_id, _, _, _, component, operation, _, service, start_time, end_time, duration_ms, _, _, statement,
+            digest, _, _, facts,
+        ) = row  # fmt: skip
+        if start_time <= self.start_time:
+            self.start_time = start_time
+            self.trace_id = trace_id
         if not is_finish:
             self.step_count += 1
-        facts = row.session_facts
         if facts is not None:
             self._learn(facts, row)
         if not self.service:
-            self.service = row.service
-        if row.end_time is None:
+            self.service = service
+        if end_time is None:
             return
-        if row.statement_digest is not None or row.statement is not None:
+        if self.end_time is None or end_time > self.end_time:
+            self.end_time = end_time
+        if digest is not None or statement is not None:
             self.query_count += 1
-        is_root = facts is not None and facts.is_root
-        if (
-            not is_root
-            and row.duration_ms is not None
-            and (self.slowest_ms is None or row.duration_ms > self.slowest_ms)
-        ):
-            self.slowest_ms = row.duration_ms
-            self.slowest_step = f"{row.component} {row.operation}".strip()[: _LIMITS["slowest_step"]]
+        if duration_ms is not None and (self.slowest_ms is None or duration_ms > self.slowest_ms):
+            if facts is not None and facts.is_root:
+                return
+            self.slowest_ms = duration_ms
+            self.slowest_step = f"{component} {operation}".strip()[:_LONGEST_STEP_NAME]
 
     def _learn(self, facts: SessionFacts, row: StepRow) -> None:
         if facts.is_root and (self.root_start_time is None or row.start_time < self.root_start_time):
@@ -110,6 +118,11 @@ class SessionDelta:
             # The same rule as in the upsert: the higher rank wins, between equals `failed`.
             if (rank, facts.status) > (self.status_rank, self.status):
                 self.status, self.status_rank = facts.status, rank
+
+
+def _microseconds(time: str) -> int:
+    """Return the microseconds since the minute of a time of that length began."""
+    return int(time[_SECONDS_AT : _SECONDS_AT + 2] + time[_SECONDS_AT + 3 :])
 
 
 def status_rank(status: str, *, is_explicit: bool) -> int:
@@ -239,18 +252,28 @@ class RepeatCounts:
 def statement_counts(rows: Iterable[StepRow]) -> Counter[tuple[str, str]]:
     """Return how often each (trace id, statement digest) stands in *rows*; a statement counts once it has ended."""
     return Counter(
-        (row.trace_id, row.statement_digest)
-        for row in rows
-        if row.statement_digest is not None and row.end_time is not None
+        [
+            (trace_id, digest)
+            for trace_id, end, digest in map(_of_statement, rows)
+            if digest is not None and end is not None
+        ]
     )
 
 
+_of_statement: Final = itemgetter(*map(STEP_COLUMNS.index, ("trace_id", "end_time", "statement_digest")))
+
+
 def session_deltas(
-    new: Sequence[StepRow], finished: Sequence[StepRow], errors: Sequence[ErrorRow], repeats: RepeatCounts
+    new: Sequence[StepRow],
+    finished: Sequence[StepRow],
+    errors: Sequence[ErrorRow],
+    counts: Mapping[tuple[str, str], int],
+    repeats: RepeatCounts,
 ) -> list[SessionDelta]:
     """Return one delta per session, in the order in which sessions are locked.
 
-    new: steps that were inserted; finished: steps whose start was stored before; errors: those inserted.
+    new: steps that were inserted; finished: steps whose start was stored before; errors: those inserted. counts: the
+    `statement_counts` of new and finished steps.
     """
     deltas: dict[str, SessionDelta] = {}
     digests: dict[tuple[str, str], StepRow] = {}
@@ -271,7 +294,7 @@ def session_deltas(
                 )
                 deltas[error.correlation_id] = delta
             delta.error_count += 1
-    for key, count in statement_counts((*new, *finished)).items():
+    for key, count in counts.items():
         row = digests[key]
         total, delta = repeats.after(*key, count), deltas[row.correlation_id]
         if total > delta.repeat_count:

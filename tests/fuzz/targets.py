@@ -21,7 +21,7 @@ from e2edebug_exporters.sanitize import Sanitizer
 from e2edebug_exporters.spool.frames import Frame, read_frames
 from e2edebug_exporters.spool.row_payload import NewerPayloadError, UnreadablePayloadError, decode_batch
 from e2edebug_exporters.statements.literals import LiteralCache, text
-from e2edebug_exporters.statements.mysql import step_values
+from e2edebug_exporters.statements.step_values import StepValues
 
 SECRET: Final = "hunter2-0d1f77"
 """No target's input contains it by chance."""
@@ -143,7 +143,7 @@ def map_rows(data: bytes) -> None:
                     assert "\x00" not in value
                     assert len(value) <= limits_of_table.get(column, _METADATA_CHARS), column
             json.loads(row.metadata, parse_constant=_refuse)
-    for literals in step_values(batch.steps, LiteralCache()):
+    for literals in StepValues(LiteralCache()).of(batch.steps):
         assert literals.isascii()
 
 

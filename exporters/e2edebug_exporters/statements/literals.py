@@ -43,6 +43,11 @@ def literal(value: str | float | None) -> str:
     return text(value) if isinstance(value, str) else number(value)
 
 
+def values(row: Iterable[str | float | None]) -> str:
+    """Return a row of any columns in parentheses; for rows that are few."""
+    return f"({','.join(map(literal, row))})"
+
+
 def are_harmless(values: Iterable[str]) -> bool:
     """Say whether every value may stand in plain quotes: ids, digests, times. One pass over all, not one call each."""
     # Deleting bytes is five times as fast as a regular expression; anything beyond ASCII leaves bytes behind.

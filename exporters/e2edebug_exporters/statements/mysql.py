@@ -8,13 +8,14 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter, itemgetter
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import Connection
 
 from e2edebug_exporters.rows import ERROR_COLUMNS, SNAPSHOT_COLUMNS, STEP_COLUMNS, ErrorRow, SnapshotRow, StepRow
-from e2edebug_exporters.statements.literals import LiteralCache, NotFiniteError, are_harmless, literal, text
+from e2edebug_exporters.statements.literals import LiteralCache, literal, number, text, values
 from e2edebug_exporters.statements.protocol import PacketTooLargeError, StepKey
+from e2edebug_exporters.statements.step_values import StepValues
 from e2edebug_exporters.statements.upserts import (
     CHANGE_COLUMNS,
     CHANGE_KEY,
@@ -54,6 +55,7 @@ class MySQLWriteStatements:
     def __init__(self, dialect_name: str) -> None:
         dialect = MARIADB if dialect_name == "mariadb" else MYSQL
         self._cache = LiteralCache()
+        self._step_values = StepValues(self._cache)
         self._packet = STATEMENT_BYTES * 2
         self._insert_steps = _insert(STEP_TABLE, STEP_COLUMNS), insert_unless_there_tail(dialect, STEP_TABLE, STEP_KEY)
         self._finish_steps = _insert(STEP_TABLE, STEP_COLUMNS), step_finish_tail(dialect, STEP_COLUMNS, STEP_KEY)
@@ -78,21 +80,20 @@ class MySQLWriteStatements:
 
     def insert_steps(self, connection: Connection, rows: Sequence[StepRow]) -> int:
         """Insert the rows that are not there yet and return how many those were."""
-        return self._execute(connection, self._insert_steps, step_values(rows, self._cache))
+        return self._execute(connection, self._insert_steps, self._step_values.of(rows))
 
     def finish_steps(self, connection: Connection, rows: Sequence[StepRow]) -> int:
         """Complete rows that stand there as started; return how many were."""
         # An upsert that changes its row counts as 2 affected rows, one that inserts as 1, one that changes nothing as 0.
-        return self._execute(connection, self._finish_steps, step_values(rows, self._cache)) // 2
+        return self._execute(connection, self._finish_steps, self._step_values.of(rows)) // 2
 
     def insert_errors(self, connection: Connection, rows: Sequence[ErrorRow]) -> int:
         """Insert the rows that are not there yet and return how many those were."""
-        values = (_values(row[:-1]) for row in rows)
-        return self._execute(connection, self._insert_errors, values)
+        return self._execute(connection, self._insert_errors, (values(row[:-1]) for row in rows))
 
     def insert_snapshots(self, connection: Connection, rows: Sequence[SnapshotRow]) -> int:
         """Insert the rows that are not there yet and return how many those were."""
-        return self._execute(connection, self._insert_snapshots, (_values(row) for row in rows))
+        return self._execute(connection, self._insert_snapshots, (values(row) for row in rows))
 
     def stored_steps(self, connection: Connection, rows: Sequence[StepRow]) -> Mapping[StepKey, bool]:
         """Return which rows are there already, each with whether it has ended."""
@@ -121,8 +122,7 @@ class MySQLWriteStatements:
 
     def upsert_sessions(self, connection: Connection, deltas: Sequence[SessionDelta]) -> None:
         """Add what new steps and errors say to their sessions."""
-        values = (_values(_session_fields(delta)) for delta in deltas)
-        self._execute(connection, self._upsert_sessions, values)
+        self._execute(connection, self._upsert_sessions, session_values(deltas, self._cache))
 
     def resolutions(self, connection: Connection, deltas: Sequence[GroupDelta]) -> Mapping[tuple[str, int], Resolution]:
         """Return when the resolved ones among these groups were resolved, by fingerprint and its version."""
@@ -134,26 +134,26 @@ class MySQLWriteStatements:
 
     def insert_regressions(self, connection: Connection, regressions: Sequence[Regression]) -> None:
         """Note that resolved groups erred again; what is noted already stays."""
-        self._execute(connection, self._insert_regressions, (_values(row) for row in regressions))
+        self._execute(connection, self._insert_regressions, (values(row) for row in regressions))
 
     def upsert_groups(self, connection: Connection, deltas: Sequence[GroupDelta]) -> None:
         """Add new occurrences to their error groups."""
-        self._execute(connection, self._upsert_groups, (_values(_group_fields(delta)) for delta in deltas))
+        self._execute(connection, self._upsert_groups, (values(_group_fields(delta)) for delta in deltas))
 
-    def _execute(self, connection: Connection, frame: tuple[str, str], values: Iterator[str]) -> int:
+    def _execute(self, connection: Connection, frame: tuple[str, str], rows: Iterator[str]) -> int:
         head, tail = frame
         affected = 0
-        for part in self._parts(values, len(head) + len(tail)):
+        for part in self._parts(rows, len(head) + len(tail)):
             affected += connection.exec_driver_sql(f"{head}{part}{tail}").rowcount
         return affected
 
-    def _parts(self, values: Iterator[str], frame_bytes: int) -> Iterator[str]:
+    def _parts(self, rows: Iterator[str], frame_bytes: int) -> Iterator[str]:
         """Join rows to as many statements as the limits ask for. The text is ASCII, so characters are bytes."""
         limit = min(STATEMENT_BYTES, self._packet // 2) - frame_bytes
         alone_limit = self._packet - frame_bytes - _PACKET_RESERVE
         part: list[str] = []
         size = 0
-        for row in values:
+        for row in rows:
             if len(row) > alone_limit:
                 raise PacketTooLargeError(f"a row of {len(row)} bytes does not fit max_allowed_packet={self._packet}")
             if part and size + len(row) > limit:
@@ -165,36 +165,22 @@ class MySQLWriteStatements:
             yield ",".join(part)
 
 
-def step_values(rows: Sequence[StepRow], cache: LiteralCache) -> Iterator[str]:
-    """Yield the VALUES of each step: the hot path, which costs some 2 µs a row."""
-    plain = [
-        part
-        for row in rows
-        for part in (row[0], row[1], row[2], row[3] or "", row[9], row[10] or "", row[15] or "")  # see _quoted()
-    ]
-    if not are_harmless(plain):
-        yield from (_values(row[:-1]) for row in rows)
-        return
-    for (
-        correlation_id, trace_id, span_id, parent, layer, component, operation, kind, service, start, end, duration,
-        status, message, statement, digest, location, metadata, _facts,
-    ) in rows:  # fmt: skip
-        if duration is not None and duration - duration != 0.0:
-            raise NotFiniteError(f"a duration of {duration!r} ms")
+def session_values(deltas: Sequence[SessionDelta], cache: LiteralCache) -> Iterator[str]:
+    """Yield the VALUES of each session. What comes from a few texts is looked up, the rest is written out each time."""
+    for delta in deltas:
+        slowest_ms, duration_ms = delta.slowest_ms, delta.duration_ms
         yield (
-            f"('{correlation_id}','{trace_id}','{span_id}',{_quoted(parent)},{cache[layer]},{cache[component]},"
-            f"{cache[operation]},{cache[kind]},{cache[service]},'{start}',{_quoted(end)},"
-            f"{'NULL' if duration is None else repr(float(duration))},{cache[status]},{cache[message]},"
-            f"{cache[statement]},{_quoted(digest)},{cache[location]},{text(metadata)})"
+            f"({text(delta.correlation_id)},{cache[delta.workflow_type]},{literal(delta.user_id)},"
+            f"{literal(delta.user_label)},{literal(delta.session_key)},{literal(delta.trace_id)},"
+            f"{literal(delta.parent_correlation_id)},{cache[delta.root_operation]},{cache[delta.service]},"
+            f"{cache[delta.service_release]},{text(delta.start_time)},{literal(delta.end_time)},"
+            f"{'NULL' if duration_ms is None else number(duration_ms)},{cache[delta.status]},{delta.status_rank},"
+            f"{delta.step_count},{delta.query_count},{delta.error_count},{delta.repeat_count},"
+            f"{cache[delta.repeat_digest]},{cache[delta.repeat_statement]},{cache[delta.slowest_step]},"
+            f"{'NULL' if slowest_ms is None else number(slowest_ms)},{literal(delta.metadata)})"
         )
 
 
-def _quoted(value: str | None) -> str:
-    """Quote what has been proved harmless."""
-    return "NULL" if value is None else f"'{value}'"
-
-
-_session_fields = attrgetter(*SESSION_COLUMNS)
 _group_fields = attrgetter(*GROUP_COLUMNS)
 
 
@@ -211,7 +197,3 @@ def group_statement_frame(dialect: UpsertDialect) -> tuple[str, str]:
 def _insert(table: str, columns: Sequence[str]) -> str:
     names = ", ".join(f"`{column}`" if column in _RESERVED else column for column in columns)
     return f"INSERT INTO {table} ({names}) VALUES "  # noqa: S608 # names of ours
-
-
-def _values(row: Sequence[Any]) -> str:
-    return f"({','.join(map(literal, row))})"

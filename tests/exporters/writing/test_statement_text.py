@@ -1,5 +1,6 @@
 """The text of the statements: what only MySQL 8 says, and that nothing a value holds can leave its literal."""
 
+import itertools
 import re
 import time
 from typing import Any
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 from e2edebug_exporters.batch_writer import BatchWriter
 from e2edebug_exporters.rows import STEP_COLUMNS, RowBatch
 from e2edebug_exporters.statements.literals import LiteralCache, literal
-from e2edebug_exporters.statements.mysql import step_values
+from e2edebug_exporters.statements.step_values import StepValues
 from e2edebug_exporters.statements.upserts import (
     GROUP_COLUMNS,
     MARIADB,
@@ -101,7 +102,7 @@ ROW = re.compile(rf"\({LITERAL}(,{LITERAL}){{17}}\)")
 def test_text_with_a_quote_or_a_backslash_is_written_as_hexadecimal() -> None:
     row = step(1, metadata="{'; DROP TABLE x -- }", component="a\\b", operation="größer", status_message="plain")
 
-    (values,) = step_values([row], LiteralCache())
+    (values,) = StepValues(LiteralCache()).of([row])
 
     assert ROW.fullmatch(values)
     assert values.startswith(f"('c-1','{row.trace_id}','{row.span_id}',NULL,'database',_utf8mb4 X'615c62',")
@@ -116,7 +117,7 @@ def test_no_value_leaves_its_literal(texts: list[str]) -> None:
     of_text = [column for column in STEP_COLUMNS if column != "duration_ms"]
     row = step(1)._replace(**dict(zip(of_text, texts, strict=True)))
 
-    for values in step_values([row, step(2)], LiteralCache()):
+    for values in StepValues(LiteralCache()).of([row, step(2)]):
         assert ROW.fullmatch(values)
 
 
@@ -125,7 +126,7 @@ def test_numbers_that_sql_does_not_know_are_refused() -> None:
         with pytest.raises(ValueError, match="not a number"):
             literal(value)
         with pytest.raises(ValueError, match="ms"):
-            list(step_values([step(1, duration_ms=value)], LiteralCache()))
+            list(StepValues(LiteralCache()).of([step(1, duration_ms=value)]))
 
 
 def test_the_literal_cache_is_bounded() -> None:
@@ -137,6 +138,54 @@ def test_the_literal_cache_is_bounded() -> None:
 
     assert len(cache) <= 4097
     assert (cache[None], cache[""]) == ("NULL", "''")
+
+
+DURATION = re.compile(r"'[^']*',(?:NULL|'[^']*'),([0-9][0-9.e+-]*),'completed'")
+
+
+@given(st.one_of(st.integers(0, 10**17).map(lambda ns: ns / 1e6), st.floats(0, allow_nan=False, allow_infinity=False)))
+def test_a_duration_reads_back_as_the_same_double(duration_ms: float) -> None:
+    (written,) = StepValues(LiteralCache()).of([step(1, duration_ms=duration_ms)])
+
+    found = DURATION.search(written)
+    assert found is not None
+    assert float(found[1]) == duration_ms
+
+
+def test_a_duration_reads_back_from_the_store_as_the_same_double(engine: sa.Engine) -> None:
+    durations = [0.0, 0.000001, 0.1, 1.234567, 12345.678901, 86_400_000.000001, 1e15, 1.7976931348623157e308, 1 / 3]
+    rows = [step(number, duration_ms=duration) for number, duration in enumerate(durations)]
+
+    BatchWriter(engine).write(RowBatch(steps=rows), deadline=float("inf"))
+
+    with engine.connect() as connection:
+        stored = connection.execute(sa.select(trace_step.c.duration_ms).order_by(trace_step.c.span_id)).scalars()
+        assert list(stored) == durations
+
+
+def test_rows_that_share_columns_are_written_as_each_alone() -> None:
+    rows = [
+        step(number, component=component, status_message=message, parent_span_id=parent, end_time=end)
+        for number, (component, message, parent, end) in enumerate(
+            itertools.product(
+                ("a", "it's"), ("", "b\\"), (None, "00000000000000aa"), (None, "2026-09-21 14:13:21.000000")
+            )
+        )
+    ]
+    together = StepValues(LiteralCache())
+
+    assert [*together.of(rows), *together.of(rows)] == 2 * [
+        written for row in rows for written in StepValues(LiteralCache()).of([row])
+    ]
+
+
+def test_what_steps_share_is_kept_within_bounds() -> None:
+    values = StepValues(LiteralCache())
+
+    for number in range(10_000):
+        list(values.of([step(1, component=f"component {number}", status_message="x" * 500)]))
+
+    assert sum(len(ahead) + len(behind) for ahead, behind in values._shared.values()) < 2 << 20
 
 
 TEXTS = st.lists(st.text(max_size=200), min_size=1, max_size=40)
