@@ -151,7 +151,13 @@ class KnownSteps:
     def metadata(self, known: KnownStep) -> str | None:
         """Return the metadata of the span that `find` was asked for last; None when it has to be made from scratch."""
         values, encoder = self._values, self._encoder
-        text = known.metadata % tuple([encoder.shown(plan, values[place]) for place, plan in self._shape.holes])
+        filling = []
+        for place, plan in self._shape.holes:
+            value = values[place]
+            # As encoder.shown() does first, without calling it for what was seen before.
+            fragment = plan.fragments.get(value) if type(value) is str else None
+            filling.append(encoder.shown(plan, value) if fragment is None else fragment)
+        text = known.metadata % tuple(filling)
         if encoder.notes or len(text) > self._longest_metadata:
             encoder.notes = {}
             return None

@@ -1,0 +1,58 @@
+"""How many statements one batch takes: a number that does not grow with its rows."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+import sqlalchemy as sa
+from sqlalchemy import event
+
+from e2edebug_exporters.batch_writer import BatchWriter
+from e2edebug_exporters.rows import RowBatch
+
+from .rows_by_hand import error, snapshot, step
+
+
+@contextmanager
+def statements_on(engine: sa.Engine) -> Iterator[list[str]]:
+    """Give the statements that are executed, without BEGIN and COMMIT."""
+    seen: list[str] = []
+
+    def note(_connection: object, _cursor: object, statement: str, *_: object) -> None:
+        if not statement.startswith("BEGIN"):
+            seen.append(statement)
+
+    event.listen(engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(engine, "before_cursor_execute", note)
+
+
+@pytest.mark.parametrize("rows", [1, 60, 500])
+def test_steps_and_their_sessions_take_two_statements(engine: sa.Engine, rows: int) -> None:
+    writer = BatchWriter(engine)
+    writer.write(RowBatch(steps=[step(900)]), deadline=float("inf"))  # which looks at the server
+
+    with statements_on(engine) as seen:
+        writer.write(RowBatch(steps=[step(number) for number in range(rows)]), deadline=float("inf"))
+
+    assert len(seen) == 2, seen
+
+
+def test_a_batch_of_everything_takes_seven_statements(engine: sa.Engine) -> None:
+    writer = BatchWriter(engine)
+    writer.write(RowBatch(steps=[step(900)]), deadline=float("inf"))
+    numbers = range(60)
+    batch = RowBatch(
+        [step(number) for number in numbers],
+        [error(number) for number in numbers],
+        [snapshot(number) for number in numbers],
+    )
+
+    with statements_on(engine) as seen:
+        result = writer.write(batch, deadline=float("inf"))
+
+    assert result.stored == len(batch)
+    # Known errors, steps, errors, snapshots, sessions, resolved groups, groups.
+    assert len(seen) == 7, seen
