@@ -59,8 +59,8 @@ class StepMapper:
         self._operations = texts.names(self._limits["operation"])
         self._locations = texts.names(self._limits["code_location"])
         self._statements: dict[str, Statement] = {}
-        self._last_parent: tuple[int, str] = (-1, "")
-        self._last_trace: tuple[int, str, str] = (-1, "", "")
+        self._last_parent: tuple[int | None, str] = (None, "")
+        self._last_trace: tuple[int | None, str, str] = (None, "", "")
         self._digests: set[str] = set()
         self._accepted: dict[str, str] = {}
         self._correlations: dict[int, str] = {}
@@ -176,7 +176,7 @@ class StepMapper:
             return None
         if start is None or end is None or not 0 < start <= end < END_OF_TIME_UNIX_NS or context is None:
             return None
-        is_root = parent is None or parent.is_remote
+        is_root = parent is None or parent[_IS_REMOTE]
         known = known_steps.find(attributes, name, scope, resource, of_server=of_server, is_root=is_root)
         if known is None:
             return None
@@ -184,7 +184,14 @@ class StepMapper:
         if metadata is None:
             return None
         like = known.row
-        trace_id, span_id, derived_id = self._ids(span, context)
+        trace_number, span_number = context[_TRACE_ID], context[_SPAN_ID]
+        if trace_number == self._last_trace[0] and 0 < span_number <= _SPAN_ID_BITS:
+            _, trace_id, derived_id = self._last_trace
+            span_id = f"{span_number:016x}"
+        else:
+            trace_id, span_id, derived_id = self._ids(span, context)
+        parent_number = 0 if parent is None else parent[_SPAN_ID]
+        parent_id = self._last_parent[1] if parent_number == self._last_parent[0] else self._parent_id(parent)
         correlation = attributes.get(names.CORRELATION_ID)
         if correlation is None or (correlation := self._accept(correlation)) is None:
             correlation = derived_id
@@ -200,7 +207,7 @@ class StepMapper:
         return tuple.__new__(
             StepRow,
             (
-                correlation, trace_id, span_id, self._parent_id(parent), like[4], like[5], like[6], like[7], like[8],
+                correlation, trace_id, span_id, parent_id, like[4], like[5], like[6], like[7], like[8],
                 start_time, end_time, (end - start) / 1e6, like[12], like[13], like[14], like[15], like[16], metadata,
                 session_facts,
             ),
@@ -385,6 +392,10 @@ _CLIENT: Final = SpanKind.CLIENT
 _INTERNAL: Final = SpanKind.INTERNAL
 _SERVER: Final = SpanKind.SERVER
 _ERROR: Final = StatusCode.ERROR
+# A span's context is a tuple (opentelemetry.trace.SpanContext), whose properties are functions in Python.
+_TRACE_ID: Final = 0
+_SPAN_ID: Final = 1
+_IS_REMOTE: Final = 2
 _TRACE_ID_BITS: Final = 2**128 - 1
 _SPAN_ID_BITS: Final = 2**64 - 1
 _DIGEST_LENGTH: Final = 32
