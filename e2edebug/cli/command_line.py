@@ -23,7 +23,7 @@ exit codes: 0 done, 1 the answer is no (nothing found, a check failed), 2 wrong 
 """
 _COMMANDS = (
     "migrate", "run", "config", "sessions", "show", "evaluate", "alerts", "alert", "thresholds", "notify", "prune",
-    "partition", "spool", "demo",
+    "partition", "spool", "ingest-key", "demo",
 )  # fmt: skip
 _INTERRUPTED = 130
 _PIPE_CLOSED = 141
@@ -75,7 +75,7 @@ def _parser(first: Sequence[str]) -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"e2edebug {_version()}")
     commands = parser.add_subparsers(title="commands", metavar="<command>", required=True, dest="command")
     for command in first if first and first[0] in _COMMANDS else _COMMANDS:
-        import_module(f"e2edebug.cli.{command}_command").add_to(commands)
+        import_module(f"e2edebug.cli.{command.replace('-', '_')}_command").add_to(commands)
     return parser
 
 

@@ -1,15 +1,17 @@
 """`manage.py check`: mistakes in the project's settings, each with an id and what to do about it.
 
-e2edebug.E… stops `migrate` and `runserver`, e2edebug.W… does not. Silence one by SILENCED_SYSTEM_CHECKS.
+e2edebug.E… stops `migrate` and `runserver`, e2edebug.W… and I… do not. Silence one by SILENCED_SYSTEM_CHECKS.
 """
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
+from importlib.util import find_spec
 from typing import Any, Final
 
 from django.conf import settings
 from django.core import checks
 from django.db import connections, router
+from django.urls import NoReverseMatch, reverse
 
 from e2edebug.django.store_alias import SUPPORTED_VENDORS, alias_of_store
 from e2edebug.django.store_migration import foreign_names, store_status
@@ -38,6 +40,7 @@ def register() -> None:
         checks.register(_unless_testing(check), "e2edebug")
     checks.register(_unless_testing(check_schema), checks.Tags.database)
     checks.register(_unless_testing(check_production), checks.Tags.security, deploy=True)
+    checks.register(_unless_testing(check_ingest), checks.Tags.security, deploy=True)
 
 
 def check_middleware(**_: Any) -> Messages:
@@ -209,6 +212,38 @@ def check_production(**_: Any) -> Messages:
             )
         )
     return found
+
+
+def check_ingest(**_: Any) -> Messages:
+    """I001: what others send is refused, as no key is set. W009: a key is set, and protobuf cannot be read."""
+    config = config_in_force()
+    if not config.enabled or not _is_ingest_routed():
+        return []
+    if not config.ingest_keys:
+        return [
+            checks.Info(
+                "No key is set for OTLP (…/ingest/v1/traces): whatever services and browsers send is refused.",
+                hint="If they are to send, run `e2edebug ingest-key create` and set E2EDEBUG_INGEST_KEYS.",
+                id="e2edebug.I001",
+            )
+        ]
+    if find_spec("opentelemetry.proto") is None:
+        return [
+            checks.Warning(
+                "Keys for OTLP are set, but only JSON can be read: most exporters send protobuf.",
+                hint='pip install "e2edebug[server]"',
+                id="e2edebug.W009",
+            )
+        ]
+    return []
+
+
+def _is_ingest_routed() -> bool:
+    try:
+        reverse("debugging:ingest")
+    except NoReverseMatch:
+        return False
+    return True
 
 
 def _unless_testing(check: Callable[..., Messages]) -> Callable[..., Messages]:

@@ -4,6 +4,7 @@ from django.urls import URLPattern, URLResolver, path
 
 from e2edebug.django.api.pages import SchemaView, asset, swagger_page
 from e2edebug.django.api.urls import endpoints, fallback
+from e2edebug.django.ingest_view import not_received, receive
 
 app_name = "debugging"
 
@@ -12,5 +13,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("schema/", SchemaView.as_view(), name="schema"),
     path("docs/", swagger_page, name="docs"),
     path("docs/<str:name>", asset, name="docs-asset"),
+    path("ingest/v1/traces", receive, {"signal": "traces"}, name="ingest"),
+    path("ingest/v1/<str:name>", not_received),
     fallback,
 ]

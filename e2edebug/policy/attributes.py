@@ -35,6 +35,9 @@ USER_LABEL: Final = "e2edebug.user.label"
 SESSION_KEY: Final = "session.id"
 """A digest of the session key, never the key: whoever holds the key is the user."""
 
+RECEIVED_FROM: Final = "e2edebug.received_from"
+"""`browser` on what came with a browser's key: anybody may have sent it."""
+
 STATEMENT_DIGEST: Final = "e2edebug.db.digest"
 """32 hexadecimal digits; statements that differ only in literals share one."""
 

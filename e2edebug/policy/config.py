@@ -19,6 +19,7 @@ from e2edebug.policy.config_values import (
     DURABILITY,
     FOLDER,
     HOSTS,
+    INGEST_KEYS,
     LOG_LEVEL,
     NAMES,
     NETWORKS,
@@ -30,12 +31,12 @@ from e2edebug.policy.config_values import (
     ValueFormError,
     WorkflowRule,
     integer,
-    mask_url,
     milliseconds,
     seconds,
     size,
 )
 from e2edebug.policy.durability import Durability
+from e2edebug.policy.ingest_keys import IngestKey
 
 PREFIX: Final = "E2EDEBUG_"
 ARGUMENT: Final = "argument"
@@ -333,6 +334,31 @@ class Config:
             RATE, "How often one user may call the REST API: a number per `s`, `min`, `hour` or `day`, or `unlimited`."
         ),
     )
+    ingest_keys: tuple[IngestKey, ...] = field(
+        default=(),
+        metadata=_described(
+            INGEST_KEYS,
+            "Who may send spans by OTLP, as `e2edebug ingest-key` prints it. Unset: nobody, and nothing is received.",
+        ),
+    )
+    ingest_max_bytes: int = field(
+        default=4 * 1024 * 1024,
+        metadata=_described(
+            size(at_least=65_536), "The largest body of a request of theirs, compressed as well as decompressed."
+        ),
+    )
+    ingest_max_items: int = field(
+        default=10_000,
+        metadata=_described(integer("spans", at_least=1), "How many spans one request may have."),
+    )
+    ingest_browser_rate: str | None = field(
+        default="600/min",
+        metadata=_described(
+            RATE,
+            "How many requests are taken from all browsers with one key, by each process: a number per `s`, `min`, "
+            "`hour` or `day`, or `unlimited`.",
+        ),
+    )
     evaluate_in_background: bool = field(
         default=False,
         metadata=_described(BOOLEAN, "Evaluate the thresholds in a thread of one of the application's processes."),
@@ -527,7 +553,7 @@ def _shown(kind: Kind, value: object) -> object:
     if kind.is_secret and isinstance(value, tuple):
         return tuple(f"{str(entry).partition(':')[0]}:***" for entry in value)  # a token may stand anywhere in it
     if kind.is_secret and value is not None:
-        return mask_url(str(value))
+        return kind.mask(str(value))
     if isinstance(value, tuple) and any(isinstance(entry, WorkflowRule) for entry in value):
         return tuple(str(entry) for entry in value)
     return value

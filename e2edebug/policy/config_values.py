@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 from e2edebug.policy.database_hosts import url_per_host
 from e2edebug.policy.durability import Durability
+from e2edebug.policy.ingest_keys import KEY_FORM, IngestKey, parse_key
 from e2edebug.policy.secret_names import is_secret_name
 
 LONGEST_S: Final = 31_536_000
@@ -60,7 +61,13 @@ class Kind:
     parse: Callable[[object], object]
     unit: str = ""
     is_secret: bool = False
-    """Shown only through `mask_url`."""
+    """Shown only through `mask`."""
+    is_all_secret: bool = False
+    """Not a part of it is shown."""
+
+    def mask(self, value: str) -> str:
+        """Return what may be shown of a secret."""
+        return "***" if self.is_all_secret else mask_url(value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,6 +192,17 @@ def _addresses(value: object) -> tuple[str, ...]:
     if isinstance(value, str):
         return tuple(value.split())
     return tuple(_listed(value, "a list of addresses, separated by blanks"))
+
+
+def _ingest_keys(value: object) -> tuple[IngestKey, ...]:
+    entries: Iterable[object] = value.split() if isinstance(value, str) else _sequence(value, KEY_FORM)
+    keys = []
+    for entry in entries:
+        try:
+            keys.append(entry if isinstance(entry, IngestKey) else parse_key(str(entry).strip()))
+        except ValueError as error:
+            raise ValueFormError(str(error)) from error
+    return tuple(keys)
 
 
 def _networks(value: object) -> tuple[str, ...]:
@@ -355,6 +373,7 @@ DATABASE_URL: Final = Kind("database URL", _database_url, is_secret=True)
 DURABILITY: Final = Kind("memory, spool or spool-first", _durability)
 FOLDER: Final = Kind("folder", _folder)
 ADDRESSES: Final = Kind("addresses, by blanks", _addresses, is_secret=True)
+INGEST_KEYS: Final = Kind("keys, by blanks", _ingest_keys, is_secret=True, is_all_secret=True)
 NETWORKS: Final = Kind("networks, by commas", _networks)
 NAMES: Final = Kind("names, by commas", _names)
 HOSTS: Final = Kind("hosts, by commas", _hosts)

@@ -43,6 +43,7 @@ _READ_LATE: Final = {
     "retention_alert_days", "retention_error_days", "retention_group_days", "retention_interval_s", "retention_max_bytes", "retention_runner",
     "retention_session_days", "retention_snapshot_days", "retention_step_days", "evaluate_every_s", "evaluate_in_background",
     "notify_allowed_networks", "notify_urls", "site_url",
+    "ingest_browser_rate", "ingest_keys", "ingest_max_bytes", "ingest_max_items",
     "capture_code_location", "correlation_id_max_age_s", "correlation_id_max_traces", "disabled_instrumentations",
     "excluded_urls", "instrument_modules", "log_error_level", "log_event_level", "propagate_to", "response_header",
     "slow_request_ms", "trust_incoming_trace",

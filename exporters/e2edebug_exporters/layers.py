@@ -57,7 +57,8 @@ class LayerResolver:
 
     def __init__(self) -> None:
         self._known: dict[int, str] = {}
-        self._serving_resources: set[int] = set()
+        self._serving_resources: dict[int, Resource] = {}
+        """By identity, and kept: while one lives here, nothing else gets its id()."""
 
     def layer(
         self, span: ReadableSpan, attributes: Mapping[str, Any], index: SpanIndex, *, scope: str, language: str
@@ -126,9 +127,9 @@ class LayerResolver:
         known[context.span_id] = layer
 
     def _note_serving(self, resource: Resource) -> None:
-        # By identity: a process has one resource for life; many only come from collectors, where the set stays small.
+        # A process has one resource for life; many only come from other senders, one with each of their requests.
         if len(self._serving_resources) < _MOST_RESOURCES:
-            self._serving_resources.add(id(resource))
+            self._serving_resources[id(resource)] = resource
 
 
 def language_of(resource: Resource | None) -> str:

@@ -178,6 +178,30 @@ class Pipeline:
         if rows:
             self._put(Kind.METRICS, data, rows, lambda _: metrics_bytes(rows), Rank.METRICS)
 
+    def refuse(self, rows: int, reason: str) -> None:
+        """Count rows that somebody handed over and that were not taken."""
+        if self._sink is None:
+            self.ledger.refuse(rows, reason)
+
+    @property
+    def keeps_what_comes(self) -> bool:
+        """Whether what is put in now is kept for a store that answers later, if it does not answer now."""
+        if self._sink is not None:
+            return True
+        return not self._is_closed and (not self._delivery.is_store_away or self._delivery.can_spool)
+
+    def has_room_for(self, items: int, size_bytes: int) -> bool:
+        """Say whether so many more fit into the half of the queue that guests may fill.
+
+        What the application itself records has the other half: it is not pushed out by what others send.
+        """
+        if self._sink is not None:
+            return True
+        config = self._config
+        return (len(self._queue) + items) * 2 <= config.queue_max_items and (
+            self._queue.size_bytes + size_bytes
+        ) * 2 <= config.queue_max_bytes
+
     def add_metric_source(self, collect: Callable[[], MetricsData | None]) -> None:
         """Ask *collect* for metrics at each metric interval, flush, fork and exit; it may also put them itself."""
         self._metrics.add(collect)

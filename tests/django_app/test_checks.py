@@ -5,7 +5,7 @@ from textwrap import dedent
 from typing import Any
 
 import pytest
-from django_app.project import MIDDLEWARE, Project
+from django_app.project import APPS, MIDDLEWARE, Project
 
 CORRELATION = "e2edebug.django.middleware.CorrelationIdMiddleware"
 DEBUGGING = "e2edebug.django.middleware.DebuggingMiddleware"
@@ -95,3 +95,20 @@ def test_a_sqlite_file_in_production_is_named(make_project: Callable[..., Projec
     output = make_project(middleware=tuple(GOOD)).manage("check", "--deploy")
 
     assert "(e2edebug.W008)" in output
+
+
+def test_a_route_for_otlp_without_a_key_is_told_and_with_one_it_is_not(make_project: Callable[..., Project]) -> None:
+    urls = """
+        from django.urls import include, path
+        urlpatterns = [path("api/v1/debugging/", include("e2edebug.django.urls"))]
+    """
+    apps = (*APPS, "rest_framework", "drf_spectacular")
+    project = make_project(middleware=tuple(GOOD), files={"stranger/urls.py": urls}, apps=apps)
+
+    absent = project.manage("check", "--deploy")
+    present = project.manage("check", "--deploy", environ={"E2EDEBUG_INGEST_KEYS": f"server:{'0' * 64}"})
+
+    assert "(e2edebug.I001)" in absent
+    assert "ingest-key create" in absent
+    assert "(e2edebug.I001)" not in present
+    assert "(e2edebug.W009)" not in present

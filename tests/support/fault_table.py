@@ -66,9 +66,6 @@ FAULTS: Final = {
     43: "OTLP request chunked",
     44: "OTLP bomb",
 }
-NOT_THERE: Final = dict.fromkeys((42, 43, 44), "there is no OTLP endpoint yet")
-"""Rows of the matrix that concern what the product does not have, and why."""
-
 MOST_CPU_MS: Final = 1.0
 """At p99, on the host's thread: all of our code from the start of a span to its end, and all of it for a logged error."""
 MOST_WAITING_MS: Final = 250.0
@@ -268,7 +265,7 @@ def _add_to_line(line: dict[str, Any], properties: dict[str, Any], *, is_bad: bo
 
 def _line(number: int, name: str, line: dict[str, Any] | None) -> str:
     if line is None:
-        return f"{number:>2} {name:<42} {NOT_THERE.get(number, 'not in this run')}"
+        return f"{number:>2} {name:<42} not in this run"
     dropped = ", ".join(f"{reason} {count:,}" for reason, count in sorted(line["dropped"].items())) or "-"
     wait = _milliseconds(line["wait"])
     span, error = (

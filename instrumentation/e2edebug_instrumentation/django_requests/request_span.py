@@ -59,6 +59,7 @@ class RequestSpan:
         self._tracing = tracing
         self._request = request
         self._recorded: list[BaseException] = []
+        self._is_withdrawn = False
         self.passed_exception: BaseException | None = None
         """What the view raised, while it is not known whether anybody answers it."""
         self._method = request.method if request.method in METHODS else sanitize_method(request.method.strip())
@@ -107,6 +108,10 @@ class RequestSpan:
             self._recorded.append(error)
             record_exception(self._span, error)
 
+    def withdraw(self) -> None:
+        """Let the request leave no span: it only brought telemetry, and would bury what it brought under itself."""
+        self._is_withdrawn = True
+
     def finish(self, response: HttpResponseBase) -> None:
         """End the span with what *response* says; a streamed body goes on in a child span `stream`."""
         tracing = self._tracing
@@ -147,7 +152,8 @@ class RequestSpan:
         self._request.__dict__.pop(_REQUEST_KEY, None)
         self._recorded.clear()
         self.passed_exception = None
-        self._span.end()
+        if not self._is_withdrawn:  # one that never ends reaches no processor
+            self._span.end()
 
     def _id_without_one(self) -> str:
         span_context = self._span.get_span_context()
