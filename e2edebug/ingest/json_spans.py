@@ -15,7 +15,7 @@ from opentelemetry.trace import Link
 
 from e2edebug.ingest.json_text import read_json
 from e2edebug.ingest.limits import MOST_ATTRIBUTES, Budget
-from e2edebug.ingest.received_span import SpanWords, context_of, kept_events, kept_links, make_resource
+from e2edebug.ingest.received_span import SpanWords, context_of, kept_events, kept_links
 from e2edebug.ingest.refusal import BadItem, Refusal, malformed
 from e2edebug.ingest.span_source import Group
 
@@ -34,7 +34,7 @@ def read_groups(body: bytes, *, max_items: int) -> Iterator[Group]:
         if sum(len(_list(scope, "spans", _any)) for _, scopes in resources for scope in scopes) > max_items:
             raise Refusal(413, f"the request has more than {max_items} items")
         for part, scopes in resources:
-            resource = make_resource(_attributes(_member(part, "resource"), Budget())[0])
+            resource = _attributes(_member(part, "resource"), Budget())[0]
             for scope in scopes:
                 spans = _list(scope, "spans", _any)
                 yield Group(

@@ -14,7 +14,7 @@ from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link
 
 from e2edebug.ingest.limits import LARGEST_ITEM_BYTES, MOST_ATTRIBUTES, Budget
-from e2edebug.ingest.received_span import SpanWords, context_of, kept_events, kept_links, make_resource
+from e2edebug.ingest.received_span import SpanWords, context_of, kept_events, kept_links
 from e2edebug.ingest.refusal import BadItem, malformed
 from e2edebug.ingest.span_source import Group
 from e2edebug.ingest.wire_format import slice_request
@@ -23,9 +23,7 @@ from e2edebug.ingest.wire_format import slice_request
 def read_groups(body: bytes, *, max_items: int) -> Iterator[Group]:
     """Yield the spans of a request by resource and scope. Raises Refusal."""
     for resource_slice in slice_request(body, max_items=max_items):
-        resource = make_resource(
-            _attributes(_message(ResourceMessage, resource_slice.resource).attributes, Budget())[0]
-        )
+        resource = _attributes(_message(ResourceMessage, resource_slice.resource).attributes, Budget())[0]
         for scope_slice in resource_slice.scopes:
             scope = _message(ScopeMessage, scope_slice.scope)
             yield Group(

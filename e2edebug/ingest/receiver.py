@@ -19,8 +19,9 @@ from e2edebug.ingest.answers import JSON, PROTOBUF, Answer
 from e2edebug.ingest.body import Read, read_body
 from e2edebug.ingest.browser_access import headers_for
 from e2edebug.ingest.limits import Limits
-from e2edebug.ingest.received_span import make_span
+from e2edebug.ingest.received_span import make_resource, make_span
 from e2edebug.ingest.refusal import BadItem, Refusal
+from e2edebug.ingest.seen_names import OF_BROWSERS, OF_SERVICES, SeenNames
 from e2edebug.ingest.span_source import Group
 from e2edebug.ingest.token_bucket import TokenBucket
 from e2edebug.ingest.trust import Trust
@@ -36,12 +37,14 @@ REJECTED: Final = "rejected_by_ingest"
 SIGNALS: Final = ("traces",)
 
 _BROWSER: Final = Limits(max_bytes=262_144, max_items=1000)
-"""What browsers send in the background is at most 64 KiB (Fetch standard, keepalive), four times that decompressed."""
+"""What browsers send in the background is at most 64 KiB (Fetch standard, "keepalive"); compressed, four times that."""
 _AT_ONCE: Final = 2
 """Reading is work for the processor; more threads at it take memory, and are not faster."""
 _WAIT_S: Final = 2.0
 _RETRY_S: Final = 5
 _BYTES_PER_SPAN: Final = 2900
+_BYTES_PER_TOKEN: Final = 1024
+"""Of a browser's rate: a KiB to be read counts as much as a span."""
 _DAY_NS: Final = 86_400 * 10**9
 """How far the clock of a sender may be ahead. What lies further in the future would stand first in every list, for ever."""
 _LOG_INTERVAL_S: Final = 60.0
@@ -84,6 +87,10 @@ class Receiver:
         self._lock = threading.Lock()
         self._buckets: dict[tuple[str, str], TokenBucket] = {}
         self._id_reuse: IdReuse | None = None
+        self._seen = {
+            "server": SeenNames(OF_SERVICES, clock=clock),
+            "browser": SeenNames(OF_BROWSERS, clock=clock),
+        }
         self._refused: Counter[int] = Counter()
         self._next_log_at = clock()
 
@@ -118,13 +125,17 @@ class Receiver:
             raise Refusal(503, "e2edebug is switched off here", retry_after_s=60)
         if not media_type:
             raise Refusal(415, f"Content-Type is neither {PROTOBUF} nor {JSON}")
-        self._take_token(key, config)
+        bucket = self._bucket_of(key, config)
         limits = _limits(key, config)
+        if bucket is not None:
+            _take(bucket, 1)
         body = self._body(request, limits)
+        if bucket is not None:
+            _take(bucket, len(body) / _BYTES_PER_TOKEN)
         if not self._working.acquire(timeout=_WAIT_S):
             raise Refusal(429, "too many requests at once", retry_after_s=_RETRY_S)
         try:
-            return self._take(body, media_type, key, limits, pipeline, config)
+            return self._take(body, media_type, key, limits, pipeline, config, bucket)
         finally:
             self._working.release()
 
@@ -135,11 +146,22 @@ class Receiver:
         return read_body(request.read, encoding=encoding, length=_length(request), limit_bytes=limits.max_bytes)
 
     def _take(
-        self, body: bytes, media_type: str, key: IngestKey, limits: Limits, pipeline: Pipeline, config: Config
+        self,
+        body: bytes,
+        media_type: str,
+        key: IngestKey,
+        limits: Limits,
+        pipeline: Pipeline,
+        config: Config,
+        bucket: TokenBucket | None,
     ) -> Answer:
         rejected: Counter[str] = Counter()
-        trust = Trust(key, self._id_reuse_of(config))
+        seen = self._seen[key.kind]
+        seen.begin_day()
+        trust = Trust(key, self._id_reuse_of(config), seen)
         spans = list(self._spans(_groups(body, media_type, limits), trust, rejected))
+        if bucket is not None:
+            bucket.charge(len(spans) + rejected.total() + trust.exceptions)
         kept = [span for span in spans if is_stored(span, pipeline.span_metrics.keeps_trace)]
         self._check_room(pipeline, len(kept), len(body))
         for span in kept:
@@ -150,11 +172,12 @@ class Receiver:
     def _spans(self, groups: Iterator[Group], trust: Trust, rejected: Counter[str]) -> Iterator[ReadableSpan]:
         latest = self._now_unix_ns() + _DAY_NS
         for group in groups:
+            resource = make_resource(trust.service(group.resource))
             for read in group.readers:
                 try:
                     words = read()
                     trust.limit(words)
-                    yield make_span(words, group.resource, group.scope, latest_unix_ns=latest)
+                    yield make_span(words, resource, group.scope, latest_unix_ns=latest)
                 except BadItem as bad:
                     rejected[str(bad)] += 1
 
@@ -165,17 +188,15 @@ class Receiver:
         if spans and not pipeline.has_room_for(spans, spans * _BYTES_PER_SPAN + body_bytes):
             raise Refusal(429, "more waits to be written than this process keeps for others", retry_after_s=_RETRY_S)
 
-    def _take_token(self, key: IngestKey, config: Config) -> None:
+    def _bucket_of(self, key: IngestKey, config: Config) -> TokenBucket | None:
         rate = config.ingest_browser_rate
         if key.kind != "browser" or rate is None:
-            return
+            return None
         with self._lock:
             bucket = self._buckets.get((key.sha256, rate))
             if bucket is None:  # as many as there are keys, and once more when an operator changes the rate
                 bucket = self._buckets[key.sha256, rate] = TokenBucket(rate, clock=self._clock)
-        wait_s = bucket.take()
-        if wait_s:
-            raise Refusal(429, "too many requests with this key", retry_after_s=int(wait_s) + 1)
+            return bucket
 
     def _id_reuse_of(self, config: Config) -> IdReuse:
         with self._lock:
@@ -195,6 +216,12 @@ class Receiver:
             counts, self._refused = self._refused, Counter()
         told = ", ".join(f"{count} with {code}" for code, count in sorted(counts.items()))
         logger.warning("OTLP requests were refused: %s (logged at most once a minute)", told)
+
+
+def _take(bucket: TokenBucket, count: float) -> None:
+    wait_s = bucket.take(count)
+    if wait_s:
+        raise Refusal(429, "too much with this key", retry_after_s=int(wait_s) + 1)
 
 
 def _groups(body: bytes, media_type: str, limits: Limits) -> Iterator[Group]:

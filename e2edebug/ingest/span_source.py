@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any
 
-from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 
 from e2edebug.ingest.received_span import SpanWords
@@ -13,7 +13,8 @@ from e2edebug.ingest.received_span import SpanWords
 class Group:
     """The spans of one resource and scope."""
 
-    resource: Resource
+    resource: dict[str, Any]
+    """Its attributes."""
     scope: InstrumentationScope
     count: int
     readers: Iterable[Callable[[], SpanWords]]

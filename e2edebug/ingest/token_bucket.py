@@ -20,13 +20,22 @@ class TokenBucket:
         self._tokens = self._capacity
         self._at = clock()
 
-    def take(self) -> float:
-        """Take one token: 0.0 if there was one, else how many seconds it takes until there is."""
+    def take(self, count: float) -> float:
+        """Take *count* tokens: 0.0 if there was one at least, else how many seconds it takes until there is.
+
+        More may be taken than there are, or what costs more than a period's worth could never be had; the debt is
+        paid before anything else is given.
+        """
         with self._lock:
             now = self._clock()
             self._tokens = min(self._capacity, self._tokens + (now - self._at) * self._per_s)
             self._at = now
             if self._tokens < 1.0:
                 return (1.0 - self._tokens) / self._per_s
-            self._tokens -= 1.0
+            self._tokens -= count
             return 0.0
+
+    def charge(self, count: float) -> None:
+        """Take *count* tokens for what has been done already."""
+        with self._lock:
+            self._tokens -= count

@@ -352,11 +352,11 @@ class Config:
         metadata=_described(integer("spans", at_least=1), "How many spans one request may have."),
     )
     ingest_browser_rate: str | None = field(
-        default="600/min",
+        default="3000/min",
         metadata=_described(
             RATE,
-            "How many requests are taken from all browsers with one key, by each process: a number per `s`, `min`, "
-            "`hour` or `day`, or `unlimited`.",
+            "How much each process takes from all browsers with one key: spans, exceptions and KiB, added up, per `s`, "
+            "`min`, `hour` or `day`; or `unlimited`.",
         ),
     )
     evaluate_in_background: bool = field(

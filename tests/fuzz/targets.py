@@ -11,6 +11,7 @@ from typing import Any, Final
 
 from opentelemetry.sdk.trace import Event
 from opentelemetry.trace import SpanKind, Status, StatusCode
+from support import otlp
 from support.spans import START_UNIX_NS, make_span
 
 from e2edebug.policy.redaction import MASK, Redactor
@@ -175,6 +176,21 @@ def read_spool(data: bytes) -> None:
     _decode(zlib.compress(data))
 
 
+def receive(data: bytes) -> None:
+    """Any body in any encoding is answered as OTLP has it, and what was taken becomes rows."""
+    source = Input(data)
+    media_type = (otlp.PROTOBUF, otlp.JSON)[source.byte() % 2]
+    encoding = ("", "gzip", "deflate")[source.byte() % 3]
+    body = source.take(len(data))
+    for sent, named in ((body, encoding), (zlib.compress(body), "deflate")):
+        kept = otlp.Kept()
+        told = otlp.Sender(kept).send(sent, media_type, content_encoding=named)  # type: ignore[arg-type]
+        assert told.status in (200, 400, 413), told
+        batch = RowBatch()
+        assert RowMapper().add_spans(batch, kept.spans) == 0
+        assert len(batch.steps) == len(kept.spans)
+
+
 def _decode(payload: bytes) -> None:
     try:
         decode_batch(payload)
@@ -192,4 +208,5 @@ TARGETS: Final[dict[str, Callable[[bytes], None]]] = {
     "map_rows": map_rows,
     "write_literals": write_literals,
     "read_spool": read_spool,
+    "receive": receive,
 }

@@ -28,6 +28,8 @@ from support.otlp import (
     span_json,
 )
 
+from e2edebug.ingest.seen_names import OF_BROWSERS, OTHER, SeenNames
+from e2edebug.ingest.trust import MOST_EXCEPTIONS, MOST_EXCEPTIONS_OF_SPAN
 from e2edebug_exporters.metadata_json import DROPPED
 
 ENCODINGS: dict[str, Callable[[ExportTraceServiceRequest], bytes]] = {PROTOBUF: as_protobuf, JSON: as_json}
@@ -287,3 +289,82 @@ def test_what_an_operator_has_switched_off_is_not_stored(store_url: str) -> None
         assert pipeline.flush(30)
 
     assert steps(store_url) == []
+
+
+def test_exceptions_beyond_what_one_span_and_one_request_are_worth_are_left_out(store_url: str) -> None:
+    """150,000 of them fit into 23 kB, and cost the writing thread 50 s."""
+    many = [
+        Span.Event(
+            name="exception", time_unix_nano=NOW_UNIX_NS, attributes=pairs({"exception.type": f"Error{word(n)}"})
+        )
+        for n in range(100)
+    ]
+    with pipeline_on(store_url) as pipeline:
+        spans = [span(n, trace_id=n.to_bytes(16), events=many) for n in range(1, 101)]
+        assert Sender(pipeline).send(as_protobuf(request_of(spans))).rejected == (0, "")
+        assert pipeline.flush(60)
+
+    found = rows(store_url, "SELECT span_id, COUNT(*) AS n FROM debugging_error_log GROUP BY span_id")
+    assert max(row["n"] for row in found) == MOST_EXCEPTIONS_OF_SPAN
+    assert sum(row["n"] for row in found) == MOST_EXCEPTIONS
+    assert json.loads(steps(store_url)[0]["metadata"])[DROPPED] == 100 - MOST_EXCEPTIONS_OF_SPAN
+
+
+def test_names_made_up_at_random_are_left_out_or_put_together(store_url: str) -> None:
+    """What rows are made of is always taken: nobody can use up the room for it."""
+    most = OF_BROWSERS
+    with pipeline_on(store_url) as pipeline:
+        sender = Sender(pipeline, token=BROWSER_TOKEN, ingest_browser_rate="unlimited")
+        for start in range(0, most["span"] + 500, 500):
+            spans = [span(n, name=f"page {n}", attributes={f"a{n}": 1, "b": 2}) for n in range(start + 1, start + 501)]
+            told = sender.send(as_protobuf(request_of(spans, resource={"service.name": f"s{start}"})), origin=ORIGIN)
+            assert told.rejected == (0, "")
+            assert pipeline.flush(60)
+        last = span(99_999, name="page 1", attributes={"new": 1, "b": 3, "correlation.id": "c-9", "url.full": "/x"})
+        sender.send(as_protobuf(request_of([last])), origin=ORIGIN)
+        assert pipeline.flush(60)
+
+    found = steps(store_url)
+    assert len({row["operation"] for row in found}) == most["span"] + 1
+    assert OTHER in {row["operation"] for row in found}
+    metadata = [json.loads(row["metadata"]) for row in found]
+    assert len({name for one in metadata for name in one if re.fullmatch(r"a\d+", name)}) <= most["attribute"]
+    (newest,) = [row for row in found if row["span_id"] == f"{99_999:016x}"]
+    assert (newest["correlation_id"], newest["operation"]) == ("c-9", "page 1")
+    assert json.loads(newest["metadata"])["b"] == 3
+    assert "new" not in json.loads(newest["metadata"])
+
+
+def test_errors_made_up_at_random_open_a_bounded_number_of_groups(store_url: str) -> None:
+    most = OF_BROWSERS["error"]
+    with pipeline_on(store_url) as pipeline:
+        sender = Sender(pipeline, token=BROWSER_TOKEN, ingest_browser_rate="unlimited")
+        for start in range(0, most + 200, 200):
+            spans = [
+                span(n, trace_id=n.to_bytes(16), events=[Span.Event(name="exception", time_unix_nano=NOW_UNIX_NS,
+                                           attributes=pairs({"exception.type": f"T{chr(97 + n % 26)}{word(n)}"}))])
+                for n in range(start + 1, start + 201)
+            ]  # fmt: skip
+            assert sender.send(as_protobuf(request_of(spans)), origin=ORIGIN).rejected == (0, "")
+            assert pipeline.flush(60)
+
+    groups = rows(store_url, "SELECT title FROM debugging_error_group")
+    assert len(groups) == most + 1
+    assert len(rows(store_url, "SELECT id FROM debugging_error_log")) == most + 200
+
+
+def word(number: int) -> str:
+    """Return a number in letters: digits do not make an error another one."""
+    return "".join(chr(97 + int(digit)) for digit in str(number))
+
+
+def test_a_new_day_has_room_for_new_names() -> None:
+    now = [0.0]
+    seen = SeenNames({"service": 1}, clock=lambda: now[0])
+
+    before = [seen.known("service", name) for name in ("a", "b", "a")]
+    now[0] = 86_400.0
+    seen.begin_day()
+
+    assert before == ["a", OTHER, "a"]
+    assert seen.known("service", "b") == "b"

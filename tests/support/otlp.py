@@ -1,7 +1,9 @@
 """OTLP requests made by hand, a receiver to give them to, and what it answered."""
 
+import base64
 import io
 import json
+import math
 import time
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -28,6 +30,26 @@ KEYS = (str(key_of(TOKEN, "server")), str(key_of(BROWSER_TOKEN, "browser", [ORIG
 NOW_UNIX_NS = 1_790_000_000_000_000_000
 """2026-09-21 14:13:20 UTC, for the receiver's clock and the spans."""
 TRACE_ID = bytes.fromhex("5b8efff798038103d269b633813fc60c")
+
+
+class Kept:
+    """A pipeline that keeps what it gets, and the rows that come of it."""
+
+    keeps_what_comes = True
+
+    def __init__(self) -> None:
+        self.spans: list[Any] = []
+        self.span_metrics = type("Metrics", (), {"keeps_trace": None})
+        self.refused = 0
+
+    def has_room_for(self, *_: int) -> bool:
+        return True
+
+    def put_span(self, one: Any) -> None:
+        self.spans.append(one)
+
+    def refuse(self, rows: int, _reason: str) -> None:
+        self.refused += rows
 
 
 class Told(NamedTuple):
@@ -176,8 +198,6 @@ def _pairs_json(given: Iterable[KeyValue]) -> list[dict[str, Any]]:
 
 
 def _value_json(given: AnyValue) -> dict[str, Any]:
-    import base64
-
     kind = given.WhichOneof("value")
     if kind is None:
         return {}
@@ -188,6 +208,8 @@ def _value_json(given: AnyValue) -> dict[str, Any]:
     found = getattr(given, kind)
     name = {"string_value": "stringValue", "bool_value": "boolValue", "int_value": "intValue",
             "double_value": "doubleValue", "bytes_value": "bytesValue"}[kind]  # fmt: skip
+    if kind == "double_value" and not math.isfinite(found):
+        return {name: {math.inf: "Infinity", -math.inf: "-Infinity"}.get(found, "NaN")}
     if kind == "bytes_value":
         return {name: base64.b64encode(found).decode()}
     return {name: str(found) if kind == "int_value" else found}
