@@ -157,8 +157,12 @@ class StepMapper:
         known_steps.awaits_row = False
         if type(span) is RecordingSpan:
             attributes: Any = span._attributes
-            if type(attributes) is not dict or span._status is not UNSET or span._events or span._links:
+            if span._status is not UNSET or span._events or span._links:
                 return None
+            if type(attributes) is not dict:
+                if span.dropped_attributes:
+                    return None
+                attributes = raw_attributes(span)
             context, parent, kind, scope = span._context, span._parent, span._kind, span._origin.scope.name
             name, resource, start, end = span._name, span._resource, span._start_time, span._end_time
         else:

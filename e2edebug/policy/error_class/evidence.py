@@ -44,7 +44,8 @@ class Raised:
 
     def is_named(self, *names: str) -> bool:
         """Whether the type has one of *names*: with a dot the whole of it, else its last part."""
-        return any(self.name == name if "." in name else self.short_name == name for name in names)
+        # A type without a module is its own last part, and that never has a dot: no name matches the wrong way.
+        return self.name in names or self.short_name in names
 
     def is_from(self, *path_parts: str) -> bool:
         """Whether it was raised in a file whose path has one of *path_parts*."""

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.id_generator import IdGenerator
@@ -233,6 +234,29 @@ def test_numbers_where_texts_stood_before_are_told_from_truths() -> None:
     fast, slow = mappers()
 
     assert rows_of(fast, spans) == rows_of(slow, spans)
+
+
+def test_values_that_are_lists_fill_their_places_too() -> None:
+    fast, slow = mappers()
+    usual = {"e2edebug.layer": "cache", "e2edebug.component": "default", "e2edebug.operation": "get_many"}
+    spans = [recorded(usual | {"cache.key": ("user:*", key), "cache.hits": 1}) for key in ("a", "b", "token=c", "b")]
+
+    rows = rows_of(fast, spans)
+
+    assert hits(fast) == 3
+    assert rows == rows_of(slow, spans)
+
+
+def test_what_the_sdk_dropped_is_told_of_each_span() -> None:
+    fast, slow = mappers()
+    spans = [recorded(QUERY), recorded(QUERY)]
+    for span in spans:
+        span._attributes = BoundedAttributes(len(QUERY), {"one too many": 1, **QUERY})
+
+    rows = rows_of(fast, spans)
+
+    assert rows == rows_of(slow, spans)
+    assert all('"otel.dropped":1' in row.metadata for row in rows.steps)
 
 
 def test_users_share_what_is_known_of_their_requests() -> None:
