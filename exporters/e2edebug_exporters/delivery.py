@@ -29,7 +29,8 @@ from e2edebug_exporters.ledger import Ledger, WriteResult
 from e2edebug_exporters.row_assembly import assemble
 from e2edebug_exporters.row_mapper import RowMapper
 from e2edebug_exporters.rows import RowBatch
-from e2edebug_exporters.spool.spool import Replay, Spool
+from e2edebug_exporters.spool.segment import Replay
+from e2edebug_exporters.spool.spool import Spool
 from e2edebug_exporters.store_calls import StoreCalls
 from e2edebug_exporters.store_connection import StoreConnection
 from e2edebug_exporters.table_creation import make_tables

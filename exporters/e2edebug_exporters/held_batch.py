@@ -7,7 +7,8 @@ from contextlib import contextmanager
 from e2edebug_exporters.ledger import Ledger, WriteResult
 from e2edebug_exporters.rows import RowBatch
 from e2edebug_exporters.spool.folder import SpoolUnusableError
-from e2edebug_exporters.spool.spool import Replay, Spool
+from e2edebug_exporters.spool.segment import Replay
+from e2edebug_exporters.spool.spool import Spool
 
 logger = logging.getLogger("e2edebug.delivery")
 

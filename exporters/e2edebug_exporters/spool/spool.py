@@ -9,12 +9,12 @@ import logging
 import os
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from typing import Final
 
 from e2edebug_exporters.ledger import Ledger, WriteResult
 from e2edebug_exporters.rows import RowBatch
-from e2edebug_exporters.spool.folder import Claim, SegmentName, SpoolFolder, SpoolUnusableError, new_owner
+from e2edebug_exporters.spool.claims import Claims
+from e2edebug_exporters.spool.folder import SegmentName, SpoolFolder, SpoolUnusableError
 from e2edebug_exporters.spool.frames import Damage, Frame, encode_frame, read_frames
 from e2edebug_exporters.spool.row_payload import (
     NewerPayloadError,
@@ -22,6 +22,7 @@ from e2edebug_exporters.spool.row_payload import (
     decode_batch,
     encode_batch,
 )
+from e2edebug_exporters.spool.segment import Replay, Segment
 from e2edebug_exporters.spool.thinning import EVERYTHING, thinned
 from e2edebug_schema.revision import newest_revision
 
@@ -32,45 +33,10 @@ SPOOL_LOST: Final = "spool_lost"
 
 _SEGMENT_BYTES: Final = 4 * 1024 * 1024
 _LEAST_SEGMENT_BYTES: Final = 64 * 1024
-_CLAIMS: Final = 64
 _COUNT_EVERY: Final = 16
 """Frames between two looks at how much other processes have on disk; a look costs a call for each file."""
 
 logger = logging.getLogger("e2edebug.spool")
-
-
-@dataclass(slots=True, eq=False)
-class _Segment:
-    """One file that this process may replay: its own, or one that it has adopted."""
-
-    name: SegmentName
-    is_own: bool
-    size_bytes: int = 0
-    rows: int = 0
-    """Rows of ours in it that the books still call spooled."""
-    level: int = 0
-    """How far it was thinned."""
-    first_number: int = 0
-    """Of its frames, as this process counts those that it writes."""
-    pending: RowBatch | None = None
-    """What is left of its only frame, where a part is accounted for already."""
-    position: int = 0
-    """Where the first frame begins that is not accounted for."""
-
-
-@dataclass(slots=True, eq=False)
-class Replay:
-    """A frame on its way to the store."""
-
-    batch: RowBatch
-    """What of it is not accounted for yet."""
-    segment: _Segment
-    end: int
-
-    @property
-    def is_own(self) -> bool:
-        """Whether this process wrote it."""
-        return self.segment.is_own
 
 
 class Spool:
@@ -95,19 +61,18 @@ class Spool:
 
     def _begin(self) -> None:
         self._folder: SpoolFolder | None = None
-        self._own: Claim | None = None
-        self._claims: dict[str, Claim] = {}
-        self._segments: list[_Segment] = []
+        self._claims = Claims()
+        self._segments: list[Segment] = []
         """Closed files, oldest first."""
-        self._active: _Segment | None = None
+        self._active: Segment | None = None
         self._active_fd = -1
         self._others_bytes = 0
         self._is_counted = False
         self._newest_ns = 0
         self._set_aside: set[SegmentName] = set()
-        self._reading: tuple[_Segment, Iterator[Frame | Damage]] | None = None
+        self._reading: tuple[Segment, Iterator[Frame | Damage]] | None = None
         self._current: Replay | None = None
-        self._in_hand: _Segment | None = None
+        self._in_hand: Segment | None = None
         """A file whose only frame is on its way to the store from memory."""
 
     @property
@@ -154,7 +119,7 @@ class Spool:
         """Whether the frames that were written up to *number* are accounted for."""
         return all(one.first_number > number for one in self._all() if one.is_own)
 
-    def _all(self) -> list[_Segment]:
+    def _all(self) -> list[Segment]:
         return [*self._segments, *(one for one in (self._active, self._in_hand) if one is not None)]
 
     # Writing.
@@ -211,16 +176,10 @@ class Spool:
 
     def _open_active(self) -> None:
         folder = self._usable_folder()
-        if self._own is None:
-            for _ in range(3):  # somebody who lists the folder may hold a new lock for a moment
-                self._own = folder.claim(new_owner())
-                if self._own is not None:
-                    break
-            else:
-                raise SpoolUnusableError(f"{folder.path}: no lock can be had")
-        name, self._active_fd = folder.make_segment(self._own.owner, after=self._newest_ns)
+        owner = self._claims.own(folder).owner
+        name, self._active_fd = folder.make_segment(owner, after=self._newest_ns)
         self._newest_ns = name.created_unix_ns
-        self._active = _Segment(name, is_own=True, first_number=self.last_number + 1)
+        self._active = Segment(name, is_own=True, first_number=self.last_number + 1)
         if not self._is_counted or self._active.first_number % _COUNT_EVERY == 0:
             self._count_others()
 
@@ -232,10 +191,7 @@ class Spool:
 
     def _folder_if_there(self, *, make: bool = False) -> SpoolFolder | None:
         if self._folder is not None and not self._folder.is_there:
-            for claim in (*self._claims.values(), *([self._own] if self._own is not None else [])):
-                claim.release(is_finished=False)  # its file went with the folder
-            self._own = None
-            self._claims.clear()
+            self._claims.forget_with_folder()
             self._folder.close()
             self._folder = None
         if self._folder is None:
@@ -253,7 +209,7 @@ class Spool:
         if self._active is not None:
             self._segments.append(self._close_active())
 
-    def _close_active(self) -> _Segment:
+    def _close_active(self) -> Segment:
         active, self._active = self._active, None
         assert active is not None  # callers looked
         fd, self._active_fd = self._active_fd, -1
@@ -289,7 +245,7 @@ class Spool:
     def _is_room_for(self, needed: int) -> bool:
         return sum(one.size_bytes for one in self._all()) + self._others_bytes + needed <= self._max_bytes
 
-    def _thin(self, segment: _Segment) -> None:
+    def _thin(self, segment: Segment) -> None:
         assert self._folder is not None  # a segment lies in it
         segment.level += 1
         if self._reading is not None and self._reading[0] is segment:
@@ -311,7 +267,7 @@ class Spool:
         self._lose(segment, lost, SPOOL_FULL)
         segment.size_bytes, segment.position = len(kept), 0
 
-    def _lose(self, segment: _Segment, rows: int, reason: str) -> None:
+    def _lose(self, segment: Segment, rows: int, reason: str) -> None:
         if segment.is_own:
             rows = min(rows, segment.rows)
             segment.rows -= rows
@@ -326,26 +282,12 @@ class Spool:
         try:
             folder = self._folder_if_there()
             if folder is not None:
-                self._adopt_from(folder)
+                for name, size in self._claims.adopt(folder):
+                    self._segments.append(Segment(name, is_own=False, size_bytes=size))
         except (OSError, SpoolUnusableError) as error:
             self._replay_problem = str(error)
-        return not self.is_empty
-
-    def _adopt_from(self, folder: SpoolFolder) -> None:
-        mine = None if self._own is None else self._own.owner
-        for owner in sorted(folder.owners()):
-            if owner == mine or owner in self._claims or len(self._claims) >= _CLAIMS:
-                continue
-            claim = folder.claim(owner)
-            if claim is None:
-                continue
-            left = [(name, size) for name, size in folder.segments() if name.owner == owner]
-            if not left:
-                claim.release(is_finished=True)
-                continue
-            self._claims[owner] = claim
-            self._segments += [_Segment(name, is_own=False, size_bytes=size) for name, size in left]
         self._segments.sort(key=lambda one: one.name)
+        return not self.is_empty
 
     def next(self) -> Replay | None:
         """Return the oldest frame that waits, the same until it is `done`; None when nothing does.
@@ -378,13 +320,13 @@ class Spool:
                     self._leave(segment)
         return None
 
-    def _oldest(self) -> _Segment | None:
+    def _oldest(self) -> Segment | None:
         if self._active is not None and (not self._segments or self._active.name < self._segments[0].name):
             self.seal()
             self._segments.sort(key=lambda one: one.name)
         return self._segments[0] if self._segments else None
 
-    def _frames(self, segment: _Segment) -> Iterator[Frame | Damage]:
+    def _frames(self, segment: Segment) -> Iterator[Frame | Damage]:
         assert self._folder is not None  # a segment lies in it
         try:
             return read_frames(self._folder.read(segment.name), segment.position)
@@ -393,7 +335,7 @@ class Spool:
             self._lose(segment, segment.rows, SPOOL_LOST)
             return iter(())
 
-    def _count_damage(self, segment: _Segment, rows: int | None) -> None:
+    def _count_damage(self, segment: Segment, rows: int | None) -> None:
         self._ledger.damage_frame()
         if rows is not None or not segment.is_own:
             self._lose(segment, rows or 0, SPOOL_DAMAGED)
@@ -419,16 +361,16 @@ class Spool:
         if segment.position >= segment.size_bytes:
             self._finish(segment)
 
-    def _finish(self, segment: _Segment) -> None:
+    def _finish(self, segment: Segment) -> None:
         if segment.is_own and segment.rows:  # headers were damaged as well: nobody can say otherwise how many are lost
             self._lose(segment, segment.rows, SPOOL_DAMAGED)
         self._drop_segment(segment)
 
-    def _drop_segment(self, segment: _Segment) -> None:
+    def _drop_segment(self, segment: Segment) -> None:
         self._delete(segment)
         self._leave(segment)
 
-    def _delete(self, segment: _Segment) -> None:
+    def _delete(self, segment: Segment) -> None:
         assert self._folder is not None  # a segment lies in it
         try:
             self._folder.remove(segment.name)
@@ -437,35 +379,29 @@ class Spool:
             self._replay_problem = f"{segment.name} cannot be deleted: {error.strerror}"
             self._set_aside.add(segment.name)
 
-    def _leave(self, segment: _Segment) -> None:
+    def _leave(self, segment: Segment) -> None:
         if self._reading is not None and self._reading[0] is segment:
             self._reading = None
         if segment in self._segments:
             self._segments.remove(segment)
         owner = segment.name.owner
-        if not segment.is_own and not any(one.name.owner == owner for one in self._segments):
-            claim = self._claims.get(owner)
-            is_finished = self._folder is not None and not any(
-                name.owner == owner for name, _ in self._segments_there()
-            )
-            if claim is not None and is_finished:
-                del self._claims[owner]
-                claim.release(is_finished=True)
+        waiting = {one.name.owner for one in self._segments}
+        if not segment.is_own and owner not in waiting and owner not in self._owners_there():
             # Else something could not be read or deleted: the claim is kept, so that it is not adopted again and again.
+            self._claims.finish(owner)
 
-    def _segments_there(self) -> list[tuple[SegmentName, int]]:
+    def _owners_there(self) -> set[str]:
         assert self._folder is not None  # callers looked
         try:
-            return self._folder.segments()
+            return {name.owner for name, _ in self._folder.segments()}
         except OSError:
-            return []
+            return set()
 
     # Forks and ends.
 
     def after_fork_in_child(self) -> None:
         """Forget everything: files and locks are the parent's, and it keeps them."""
-        for claim in (*self._claims.values(), *([self._own] if self._own is not None else [])):
-            claim.forget_in_child()
+        self._claims.forget_in_child()
         if self._active_fd >= 0:
             os.close(self._active_fd)
         if self._folder is not None:
@@ -479,17 +415,10 @@ class Spool:
         """Give everything up that is not replayed: the next process takes it over."""
         if self._active is not None:
             self.seal()
-        for owner, claim in self._claims.items():
-            claim.release(is_finished=not any(name.owner == owner for name, _ in self._left()))
-        if self._own is not None:
-            owner = self._own.owner
-            self._own.release(is_finished=not any(name.owner == owner for name, _ in self._left()))
+        self._claims.release(left=set() if self._folder is None else self._owners_there())
         if self._folder is not None:
             self._folder.close()
         self._begin()
-
-    def _left(self) -> list[tuple[SegmentName, int]]:
-        return [] if self._folder is None else self._segments_there()
 
 
 def _write_whole(fd: int, data: bytes) -> None:
