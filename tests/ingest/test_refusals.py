@@ -20,6 +20,7 @@ from support.otlp import (
     as_protobuf,
     request_of,
     span,
+    wait_until,
 )
 
 from e2edebug.ingest.receiver import Request
@@ -188,8 +189,8 @@ def test_a_store_that_is_away_without_a_disk_is_said_to_the_sender() -> None:
     with pipeline_on(NOWHERE, durability="memory") as pipeline:
         sender = Sender(pipeline)
         assert sender.send(GOOD).status == 200
-        pipeline.flush(2)
-        assert pipeline.stats()["store_away"]
+        pipeline.flush(0.1)
+        wait_until(lambda: pipeline.stats()["store_away"])
 
         told = sender.send(GOOD)
 
