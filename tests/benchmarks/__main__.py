@@ -50,7 +50,7 @@ def _parser(is_comparison: bool) -> argparse.ArgumentParser:
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="which ones; all when none is named")
     parser.add_argument("--quick", action="store_true", help="a try of seconds, whose figures are not kept")
-    parser.add_argument("--limit-s", type=float, default=900, help="how long one may take")
+    parser.add_argument("--limit-s", type=float, default=1200, help="how long one may take")
     parser.add_argument("--output", type=Path, help=f"where to keep what was found instead of {LATEST.name}")
     if is_comparison:
         parser.add_argument("--with", dest="file", type=Path, help="a file of results instead of a new run")

@@ -43,7 +43,7 @@ class Surroundings(Protocol):
 
 def compare_peers(surroundings: type[Surroundings], *, quick: bool) -> Result:
     """Return the result of one surroundings."""
-    rounds, seconds = (1, 2) if quick else (5, 5)
+    rounds, seconds = (1, 2) if quick else (4, 6)
     rate = surroundings.requests_a_second
     requests = seconds * rate
     order = random.Random(1)  # an order, not a secret
