@@ -29,7 +29,7 @@ Facts = dict[str, Any]
 class AttributePlan:
     """What is done with the values of one attribute name."""
 
-    __slots__ = ("fragments", "handling", "name", "prefix", "treatment")
+    __slots__ = ("fragments", "handling", "lists", "name", "prefix", "treatment")
 
     def __init__(self, name: str, *, handling: int, treatment: Treatment) -> None:
         self.name = name
@@ -37,6 +37,8 @@ class AttributePlan:
         self.handling = handling
         self.treatment = treatment
         self.fragments: dict[str, str] = {}
+        self.lists: dict[tuple[str, ...], str] = {}
+        """What lists of texts were written as; of exactly such, because (1,) equals (True,)."""
 
     @property
     def is_shown(self) -> bool:
@@ -215,9 +217,7 @@ class AttributeEncoder:
     def _fragment(self, plan: AttributePlan, value: str) -> str:
         fragment = plan.prefix + quote(self.text(value, plan.treatment))
         if len(value) <= _LONGEST_REMEMBERED_TEXT:
-            self._remembered_chars += len(value) + len(fragment)
-            if self._remembered_chars > _MOST_REMEMBERED_CHARS:
-                self._forget()
+            self._count_remembered(len(value) + len(fragment))
             plan.fragments[value] = fragment
         return fragment
 
@@ -225,6 +225,7 @@ class AttributeEncoder:
         for plans in (self._plans, self._server_plans):
             for plan in plans.values():
                 plan.fragments.clear()
+                plan.lists.clear()
         self._remembered_chars = 0
 
     def _other_value(self, plan: AttributePlan, value: Any) -> str:
@@ -232,11 +233,22 @@ class AttributeEncoder:
             return "true" if value else "false"
         if type(value) is float and value - value == 0.0:
             return repr(value)
+        is_of_texts = type(value) is tuple and _ONLY_STR.issuperset(map(type, value))
+        if is_of_texts and (known := plan.lists.get(value)) is not None:
+            return known
         changes_before = self._sanitizer.counts.total()
         encoded = self.value(value, plan.treatment)
         if self._sanitizer.counts.total() != changes_before:
             self._note(plan.name, value)
+        elif is_of_texts and len(encoded) <= _LONGEST_REMEMBERED_TEXT:
+            self._count_remembered(sum(map(len, value)) + len(encoded))
+            plan.lists[value] = encoded
         return encoded
+
+    def _count_remembered(self, characters: int) -> None:
+        self._remembered_chars += characters
+        if self._remembered_chars > _MOST_REMEMBERED_CHARS:
+            self._forget()
 
     def _note(self, name: str, value: Any) -> None:
         if len(self.notes) < _MOST_NOTES:
@@ -306,6 +318,7 @@ class AttributeEncoder:
 
 
 _JSON_MASK: Final = quote(MASK)
+_ONLY_STR: Final = frozenset({str})
 _TEXTS: Final = (str, bytes, bytearray, memoryview)
 _SURE_INTEGER: Final = 2**53
 _DEEPEST: Final = 20

@@ -70,6 +70,15 @@ def test_a_text_that_differs_each_time_is_cleaned_once_each_and_makes_no_other_t
     assert redactor.cleaned.total() <= 510
 
 
+def test_a_list_of_texts_that_comes_again_is_cleaned_once() -> None:
+    redactor = CountingRedactor()
+    mapper = RowMapper(redactor=redactor)
+
+    mapper.add_spans(RowBatch(), [query(number, keys=("user:*", "cart:*")) for number in range(500)])
+
+    assert redactor.cleaned["user:*"] == redactor.cleaned["cart:*"] == 1
+
+
 def test_a_known_span_leaves_its_row_and_nothing_else_in_memory() -> None:
     mapper = RowMapper()
     mapper.add_spans(RowBatch(), [query(number) for number in range(100)])
