@@ -8,8 +8,9 @@ import atexit
 import os
 import threading
 import weakref
-from collections.abc import Callable
-from typing import Any, Protocol
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, Final, Protocol
 
 import wrapt
 
@@ -36,6 +37,19 @@ _alive: "weakref.WeakSet[LivesThroughForks]" = weakref.WeakSet()
 _lock = threading.Lock()
 _held: list[LivesThroughForks] = []
 _is_hooked = False
+_imports = threading.RLock()
+_holds_imports = False
+_LONGEST_IMPORT_S: Final = 5.0
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """Import within this in a thread of ours: no fork happens meanwhile.
+
+    A module that is half imported at a fork can never be imported in the child, and its lock belongs to a dead thread.
+    """
+    with _imports:
+        yield
 
 
 def watch(part: LivesThroughForks) -> None:
@@ -74,6 +88,9 @@ def _living() -> list[LivesThroughForks]:
 
 
 def _before_fork() -> None:
+    global _holds_imports
+    # A fork waits for an import, and not for ever: it is the host's.
+    _holds_imports = _imports.acquire(timeout=_LONGEST_IMPORT_S)
     _lock.acquire()
     _held[:] = list(_alive)
     for part in _held:
@@ -85,14 +102,17 @@ def _after_in_parent() -> None:
         _guarded("go on after a fork", part.after_fork_in_parent)
     _held.clear()
     _lock.release()
+    if _holds_imports:
+        _imports.release()
 
 
 def _after_in_child() -> None:
-    global _lock
+    global _lock, _imports
     for part in reversed(_held):
         _guarded("begin in a forked child", part.after_fork_in_child)
     _held.clear()
     _lock = threading.Lock()
+    _imports = threading.RLock()
 
 
 def _guarded(what: str, action: Callable[[], None]) -> None:

@@ -7,6 +7,7 @@ from sqlalchemy import URL, Engine
 from sqlalchemy.pool import Pool
 
 from e2edebug.policy.config import Config
+from e2edebug_exporters.process_lifecycle import importing
 from e2edebug_schema.engine import STORE_ENGINE_OPTION, create_store_engine
 
 _inherited_pools: list[Pool] = []
@@ -49,7 +50,8 @@ class StoreConnection:
         if self._pid != os.getpid():
             self.after_fork_in_child()
         if self._engine is None:
-            self._engine = self._make_engine()
+            with importing():  # the dialect and the driver
+                self._engine = self._make_engine()
         return self._engine
 
     @property

@@ -6,6 +6,7 @@ from sqlalchemy import Engine
 
 from e2edebug_exporters.error_classes import short_text
 from e2edebug_exporters.ledger import Ledger
+from e2edebug_exporters.process_lifecycle import importing
 from e2edebug_schema.schema_state import SchemaState
 
 logger = logging.getLogger("e2edebug.delivery")
@@ -13,8 +14,8 @@ logger = logging.getLogger("e2edebug.delivery")
 
 def make_tables(engine: Engine, ledger: Ledger) -> bool:
     """Create the tables of an empty database; anything else is left to `e2edebug migrate`. Returns whether they are there."""
-    from e2edebug_schema.migrate import migrate, status  # Alembic: 0.1 s that only an empty store has to pay
-
+    with importing():  # Alembic: 0.1 s that only an empty store has to pay
+        from e2edebug_schema.migrate import migrate, status
     try:
         found = status(engine)
         # Behind without a revision is a first migration under way in another process, or one that was interrupted.

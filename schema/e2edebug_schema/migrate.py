@@ -5,6 +5,7 @@ lock must not hold us for a day, and a step that MySQL has already committed mus
 """
 
 import io
+import os
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -45,6 +46,16 @@ MIGRATIONS: Final = Path(__file__).parent / "migrations"
 
 # Alembic's `op` is a module with one target at a time.
 _operations_lock = threading.Lock()
+
+
+def _renew_lock() -> None:
+    """In a forked child nobody is migrating, whoever held the lock in the parent."""
+    global _operations_lock
+    _operations_lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_renew_lock)
 
 
 def migrate(engine: Engine, *, lock_wait_s: int = LOCK_WAIT_S) -> tuple[str, ...]:

@@ -354,3 +354,37 @@ def wait_for_lines(path: Path, lines: int, *, within_s: float = 120.0) -> None:
     while not path.exists() or len(path.read_text().splitlines()) < lines:
         assert time.monotonic() < deadline, "the worker did not do its tasks"
         time.sleep(0.05)
+
+
+def test_a_child_that_is_forked_while_the_tables_are_made_writes_what_it_has(
+    empty_store_url: str, tmp_path: Path
+) -> None:
+    """The writing thread imports Alembic for it, and a module that is half imported at a fork stays so in the child."""
+    body = """
+    import importlib.abc
+
+    imports_begin = threading.Event()
+
+    class Slow(importlib.abc.MetaPathFinder):
+        def find_spec(self, name, path, target=None):
+            if name.startswith("alembic") and not imports_begin.is_set():
+                imports_begin.set()
+                time.sleep(0.5)
+            return None
+
+    sys.meta_path.insert(0, Slow())
+    emit("parent", 1)
+    assert imports_begin.wait(60)
+    child = os.fork()
+    if child == 0:
+        emit("child", 1)
+        provider.force_flush(60_000)
+        os._exit(0)
+    os.waitpid(child, 0)
+    """
+    finished = run(body, empty_store_url, tmp_path, TEST_INTERVAL_S="0.1")
+
+    assert finished.returncode == 0, finished.stderr
+    store = sa.create_engine(empty_store_url)
+    assert stored(store) == {"child": 1, "parent": 1}
+    store.dispose()
