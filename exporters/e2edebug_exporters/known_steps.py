@@ -27,7 +27,7 @@ _MOST_CHARACTERS: Final = 2_000_000
 _LONGEST: Final = 8192
 _TRIAL: Final = 256
 _REST: Final = 16_384
-"""A shape of which most spans differ is left alone for so many spans: looking them up in vain costs a fifth of mapping."""
+"""A shape of which most spans differ is left alone for so many spans: looking up and learning in vain is dearer than mapping."""
 _NAMING: Final = (names.COMPONENT, names.OPERATION, "http.route")
 """Where a request has all of them, its path names nothing."""
 _READ_RAW: Final = frozenset({names.LAYER, "db.system", "db.system.name"})

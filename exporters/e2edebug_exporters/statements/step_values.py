@@ -86,8 +86,8 @@ class StepValues:
 def _milliseconds(duration: float | None) -> str:
     """Return a duration as a literal that reads back as the same double.
 
-    Of what was counted in nanoseconds that is `1234567e-6`, which is nearest to the same double as the quotient, and is
-    written in an eighth of the time that repr() takes to find the shortest digits.
+    Of what was counted in nanoseconds that is `1234567e-6`: the quotient is the double that is nearest to it. It is an
+    integer's digits, while repr() has to search for the shortest ones of a double.
     """
     if duration is None:
         return "NULL"
