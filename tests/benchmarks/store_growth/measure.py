@@ -71,6 +71,7 @@ def _reads(at: Measured) -> Result:
             "ours",
             {
                 "on the server": Figure.of(one.server_ms, "ms"),
+                "processor of the server": Figure.of(one.cpu_ms, "ms"),
                 "whole call": Figure.of(one.call_ms, "ms"),
                 "first, on the server": Figure.of([one.cold_server_ms], "ms"),
                 "first, whole call": Figure.of([one.cold_call_ms], "ms"),
@@ -89,8 +90,8 @@ A MariaDB with a buffer pool of 1 GiB, with a week of a shop's traffic: {at.step
 with their errors, and the metrics that {PROCESSES} processes export every {WINDOW_S} s, merged into hours where they are
 older than two days. Each is read by the query that the command line, the API and the admin use.
 
-*On the server* is what the server's own profile says of the statements (`SHOW PROFILES`); the goals are for it. *Whole
-call* is how long Python waited, driver and records included. *First* is the first call after a restart of the server:
+*On the server* is what the server's own profile says of the statements (`SHOW PROFILES`); the goals are for it. *Processor of
+the server* is what its thread computed meanwhile, which other work on the machine hardly changes. *Whole call* is how long Python waited, driver and records included. *First* is the first call after a restart of the server:
 nothing is in its memory then. *Rows read* are the rows and index entries that the server touched. One workflow is
 another one each time.
 """,

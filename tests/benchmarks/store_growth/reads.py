@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from benchmarks.store_growth.growing_store import GrowingStore
 from sqlalchemy import Connection, Engine, select
@@ -51,6 +52,8 @@ class Taken:
     """Milliseconds of one read: the first after a restart of the server, and those after it."""
 
     read: Read
+    cpu_ms: list[float] = field(default_factory=list)
+    """Processor time of the server's thread: what remains of a read when nothing else runs and nothing comes from disk."""
     cold_server_ms: float = 0.0
     cold_call_ms: float = 0.0
     server_ms: list[float] = field(default_factory=list)
@@ -114,14 +117,16 @@ def measure_reads(store: GrowingStore, *, runs: int) -> list[Taken]:
         with engine.connect() as given:
             connection = given.execution_options(**{READ_ONLY_OPTION: True})
             connection.exec_driver_sql("SET profiling_history_size = 100")
+            clock = _ThreadClock(store.server.pid, connection)
             taken = [Taken(read) for read in READS]
             for one in taken:
-                one.cold_server_ms, one.cold_call_ms = _timed(connection, one, known, 0)
+                one.cold_server_ms, one.cold_call_ms, _ = _timed(connection, clock, one, known, 0)
             for run in range(1, runs + 1):
                 for one in taken:
-                    server_ms, call_ms = _timed(connection, one, known, run)
+                    server_ms, call_ms, cpu_ms = _timed(connection, clock, one, known, run)
                     one.server_ms.append(server_ms)
                     one.call_ms.append(call_ms)
+                    one.cpu_ms.append(cpu_ms)
             for one in taken:
                 one.rows_read = _rows_read(connection, lambda one=one: one.read.ask(connection, known, 1))  # type: ignore[misc] # bound at once
             return taken
@@ -129,18 +134,31 @@ def measure_reads(store: GrowingStore, *, runs: int) -> list[Taken]:
         engine.dispose()
 
 
-def _timed(connection: Connection, one: Taken, known: Known, run: int) -> tuple[float, float]:
-    """Return the milliseconds of the statements by the server's own profile, and those of the whole call."""
+class _ThreadClock:
+    """The processor time that the server's thread of one connection has taken, by the kernel (proc(5), schedstat)."""
+
+    def __init__(self, server_pid: int, connection: Connection) -> None:
+        query = "SELECT TID FROM information_schema.PROCESSLIST WHERE ID = CONNECTION_ID()"
+        thread = connection.exec_driver_sql(query).scalar_one()
+        self._file = Path(f"/proc/{server_pid}/task/{thread}/schedstat")
+
+    def ms(self) -> float:
+        return int(self._file.read_text().split()[0]) / 1e6
+
+
+def _timed(
+    connection: Connection, clock: _ThreadClock, one: Taken, known: Known, run: int
+) -> tuple[float, float, float]:
+    """Return the milliseconds of the statements by the server's profile, of the whole call, and of the server's processor."""
     before = _last_profile(connection)
     connection.exec_driver_sql("SET profiling = 1")
-    began_s = time.perf_counter()
+    cpu_ms, began_s = clock.ms(), time.perf_counter()
     one.found = len(one.read.ask(connection, known, run))
-    took_s = time.perf_counter() - began_s
+    took_s, cpu_ms = time.perf_counter() - began_s, clock.ms() - cpu_ms
     connection.exec_driver_sql("SET profiling = 0")
-    profiles = [(number, seconds, text) for number, seconds, text in _profiles(connection) if number > before]
-    reads = [seconds for _, seconds, text in profiles if "SELECT" in text.upper()]
+    reads = [seconds for number, seconds, text in _profiles(connection) if number > before and "SELECT" in text.upper()]
     one.statements = len(reads)
-    return sum(reads) * 1000, took_s * 1000
+    return sum(reads) * 1000, took_s * 1000, cpu_ms
 
 
 def _profiles(connection: Connection) -> Iterator[tuple[int, float, str]]:
