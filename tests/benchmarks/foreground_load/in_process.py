@@ -49,7 +49,11 @@ as long as it computes: the longer a batch takes to be written, the longer the s
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             pipe.close()
-        self._process.wait(60)
+        try:
+            self._process.wait(60)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
 
     def _answer(self) -> Any:
         assert self._process.stdout is not None

@@ -109,7 +109,10 @@ def _instructions(names: list[str], environment: dict[str, str], *, quick: bool)
         return {}, "Instructions were not counted: valgrind is not installed."
     with ThreadPoolExecutor(2) as pool:  # counts do not change when something else runs
         waiting = {n: pool.submit(instructions_of, _command(n, "alone"), environment) for n in names}
-        return {name: one.result() for name, one in waiting.items()}, ""
+        try:
+            return {name: one.result() for name, one in waiting.items()}, ""
+        except (subprocess.CalledProcessError, RuntimeError) as error:
+            return {}, f"Instructions could not be counted: {error}"
 
 
 def _figures(

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -17,9 +18,14 @@ CASES = modules_in(Path(__file__).with_name("cases"))
 
 
 class CaseProcess:
-    """A process that serves blocks of requests. Raises RuntimeError when it ends before it should."""
+    """A process that serves blocks of requests. Raises RuntimeError when it ends before it should.
 
-    def __init__(self, name: str, environment: dict[str, str], *, below: Sequence[str] = ()) -> None:
+    limit_s: after that it is killed, so that one that hangs does not lose what the others have found.
+    """
+
+    def __init__(
+        self, name: str, environment: dict[str, str], *, below: Sequence[str] = (), limit_s: float = 900
+    ) -> None:
         self.name = name
         self._process = subprocess.Popen(
             [*below, sys.executable, "-m", "benchmarks.request_overhead.worker", name],
@@ -28,7 +34,14 @@ class CaseProcess:
             text=True,
             env={**os.environ, **environment},
         )
-        said = self._answer()
+        self._limit = threading.Timer(limit_s, self._process.kill)
+        self._limit.daemon = True
+        self._limit.start()
+        try:
+            said = self._answer()
+        except BaseException:
+            self.close()
+            raise
         self.title: str = said["title"]
         self.who: Any = said["who"]
 
@@ -48,6 +61,7 @@ class CaseProcess:
 
     def close(self) -> None:
         """End it."""
+        self._limit.cancel()
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
             try:

@@ -23,6 +23,9 @@ _PATIENCE = {
 }
 
 
+_LIMIT_S = 420
+
+
 @dataclass(frozen=True, slots=True)
 class Instructions:
     """Of one case."""
@@ -64,7 +67,7 @@ def _count(name: str, environment: dict[str, str], requests: int) -> Instruction
             "valgrind", "--tool=callgrind", "--instr-atstart=no", "--separate-threads=yes", "-q",
             f"--callgrind-out-file={folder}/out",
         ]  # fmt: skip
-        case = CaseProcess(name, {**environment, **_PATIENCE}, below=valgrind)
+        case = CaseProcess(name, {**environment, **_PATIENCE}, below=valgrind, limit_s=_LIMIT_S)
         try:
             case.serve(requests, "flush")
             _tell(case.pid, "--instr=on")

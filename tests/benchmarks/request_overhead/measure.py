@@ -96,6 +96,11 @@ def run(
                 "p50_us": median(one.walls_us[-requests:]), "peak_rss_bytes": answer["peak_rss_bytes"],
             })  # fmt: skip
 
+        def flush(case: CaseProcess) -> None:
+            for _ in range(3):
+                case.serve(requests)
+                found[case.name].flush_us.append(case.serve(0, "flush")["cpu_us"])
+
         for name in names:
             attempt(name, lambda name=name: start(name))
         for number in range(1, most_rounds + 1):
@@ -108,9 +113,7 @@ def run(
             if number >= rounds and is_calm:
                 break
         for case in list(cases.values()):
-            for _ in range(3):
-                case.serve(requests)
-                found[case.name].flush_us.append(case.serve(0, "flush")["cpu_us"])
+            attempt(case.name, lambda case=case: flush(case))
     return found, failures
 
 
