@@ -174,7 +174,7 @@ def locked_session(at: Target) -> Iterator[None]:
 @contextmanager
 def waiting_ddl(at: Target) -> Iterator[None]:
     """A reader that idles in a transaction, behind it an ALTER TABLE, and behind that everybody else."""
-    store = create_store_engine(at.url)
+    store = create_store_engine(at.url, read_timeout_s=600.0)  # the ALTER waits for as long as the host acts
     reader = store.connect()
     reader.exec_driver_sql("SELECT COUNT(*) FROM debugging_trace_step")
 
