@@ -9,7 +9,6 @@ import sqlalchemy as sa
 from benchmarks.paired_cost import compare, own_provider, plain, result_of, stock_provider
 from benchmarks.result import Case, Result
 from opentelemetry.instrumentation.sqlalchemy import SQLAlchemyInstrumentor
-from opentelemetry.instrumentation.sqlite3 import SQLite3Instrumentor
 
 from e2edebug_instrumentation.database.dbapi_drivers import DbApiInstrumentor
 from e2edebug_instrumentation.database.sqlalchemy_engine import SQLAlchemyEngineInstrumentor
@@ -26,6 +25,8 @@ QUERY = "SELECT name FROM product WHERE id = 17"
 
 def measure(*, quick: bool) -> list[Result]:
     """Return what they cost."""
+    from opentelemetry.instrumentation.sqlite3 import SQLite3Instrumentor  # only in the environment of the benchmarks
+
     stock, own = stock_provider(), own_provider()
 
     def directly(times: int) -> None:
