@@ -19,6 +19,7 @@ from exporters.writing.rows_by_hand import count, root, step
 from support.fault_table import FaultRow
 from support.mariadb import MariaDBServer
 from support.spans import make_span
+from support.waiting import wait_until
 
 from e2edebug_exporters.batch_writer import BatchWriter
 from e2edebug_exporters.pipeline import Pipeline
@@ -174,17 +175,28 @@ def locked_session(at: Target) -> Iterator[None]:
 @contextmanager
 def waiting_ddl(at: Target) -> Iterator[None]:
     """A reader that idles in a transaction, behind it an ALTER TABLE, and behind that everybody else."""
-    store = create_store_engine(at.url, read_timeout_s=600.0)  # the ALTER waits for as long as the host acts
+    store = create_store_engine(at.url)
     reader = store.connect()
     reader.exec_driver_sql("SELECT COUNT(*) FROM debugging_trace_step")
 
     def alter() -> None:
-        with store.connect() as connection:
-            connection.exec_driver_sql("ALTER TABLE debugging_trace_step ADD COLUMN of_a_later_revision INT NULL")
+        # Of an administrator's own: the store's engine has one connection, and gives a lock up after some seconds.
+        with at.server.root() as connection, connection.cursor() as cursor:
+            cursor.execute(f"USE {sa.make_url(at.url).database}")
+            cursor.execute("ALTER TABLE debugging_trace_step ADD COLUMN of_a_later_revision INT NULL")
+
+    def is_waiting() -> bool:
+        with at.server.root() as connection, connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT COUNT(*) FROM information_schema.processlist "
+                "WHERE info LIKE 'ALTER%' AND state LIKE 'Waiting for table metadata lock%'"
+            )
+            return bool(cursor.fetchone() == (1,))
 
     ddl = threading.Thread(target=alter)
     ddl.start()
     try:
+        wait_until(is_waiting)
         yield
     finally:
         reader.close()
