@@ -67,7 +67,11 @@ FAULTS: Final = {
     44: "OTLP bomb",
 }
 MOST_CPU_MS: Final = 1.0
-"""At p99, on the host's thread: all of our code from the start of a span to its end, and all of it for a logged error."""
+"""At p99, on the host's thread: all of our code from the start of a span to its end, and all of it for a logged error.
+
+`make test-faults` asserts it, which runs one test at a time. Beside other tests the slowest hundredth tells of the machine
+(0.7 to 1.1 ms of an error's processor time at load 5, at a median of 0.12), so `make test` holds the median to it.
+"""
 MOST_WAITING_MS: Final = 250.0
 """At p99, by the clock: far below every timeout of a store, far above what a busy machine takes from a thread."""
 _FEWEST_CALLS: Final = 200
@@ -145,8 +149,9 @@ def _fault_is_measured(
     for kind in ("span", "error"):
         calls = [call for call in row.calls if call.kind == kind]
         if len(calls) >= _FEWEST_CALLS:
-            cpu_ms, wall_ms = p99([call.cpu_ms for call in calls]), p99([call.wall_ms for call in calls])
-            assert cpu_ms < MOST_CPU_MS, f"our code took too much of the host's processor for one {kind}"
+            cpu_ms = share([call.cpu_ms for call in calls], 0.99 if _is_about_faults(request.config) else 0.5)
+            wall_ms = p99([call.wall_ms for call in calls])
+            assert cpu_ms < MOST_CPU_MS, f"our code took {cpu_ms:.2f} ms of the host's processor for one {kind}"
             assert wall_ms < MOST_WAITING_MS, f"our code waited for something in one {kind}"
 
 
@@ -206,7 +211,12 @@ def _add_result(row: FaultRow, result: Any) -> None:
 
 def p99(values: list[float]) -> float:
     """Return the value that one in a hundred exceeds."""
-    return sorted(values)[min(len(values) - 1, int(len(values) * 0.99))]
+    return share(values, 0.99)
+
+
+def share(values: list[float], part: float) -> float:
+    """Return the value that this *part* of the values does not exceed."""
+    return sorted(values)[min(len(values) - 1, int(len(values) * part))]
 
 
 def _as_property(row: FaultRow) -> dict[str, Any]:
@@ -225,9 +235,13 @@ def _as_property(row: FaultRow) -> dict[str, Any]:
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
     """Print the table after a run that was about faults."""
-    if "fault" in (config.option.markexpr or ""):
+    if _is_about_faults(config):
         for line in table(terminalreporter.stats):
             terminalreporter.write_line(line)
+
+
+def _is_about_faults(config: pytest.Config) -> bool:
+    return "fault" in (config.option.markexpr or "")
 
 
 def table(stats: dict[str, list[Any]]) -> Iterator[str]:

@@ -38,10 +38,21 @@ _LOGGED_ONCE_IN: Final = 2
 """Spans."""
 
 
-class HostCall(NamedTuple):
-    """One span, or one logged error."""
+_Kind = Literal["span", "error", "first span", "first error"]
+_FIRST: Final[dict[Literal["span", "error"], _Kind]] = {"span": "first span", "error": "first error"}
+_done: Final[set[str]] = set()
+"""Of which kinds this process has had its first call."""
+os.register_at_fork(after_in_child=_done.clear)
 
-    kind: Literal["span", "error"]
+
+class HostCall(NamedTuple):
+    """One span, or one logged error.
+
+    The first of a process are kinds of their own: they compile patterns and read source files or, after a fork, copy the
+    pages that they touch.
+    """
+
+    kind: _Kind
     cpu_ms: float
     wall_ms: float
 
@@ -117,7 +128,7 @@ class HostCalls:
             recorded.add_event(event.name, event.attributes, event.timestamp)
         recorded.set_status(span.status)
         recorded.end(span.end_time)
-        self._done("span", wall, cpu)
+        self._noted("span", wall, cpu)
         if self._handover.of_thread.hand_over is not None:  # an id that is none: such a span is not recorded
             hand_over()
 
@@ -130,11 +141,12 @@ class HostCalls:
         told_errors._loggers["host"] = self._otel_logger
         wall, cpu = time.perf_counter_ns(), time.thread_time_ns()
         self._instrumentor._capture(self._logger, record)
-        self._done("error", wall, cpu)
+        self._noted("error", wall, cpu)
 
-    def _done(self, kind: Literal["span", "error"], wall: int, cpu: int) -> None:
+    def _noted(self, kind: Literal["span", "error"], wall: int, cpu: int) -> None:
         cpu, wall = time.thread_time_ns() - cpu, time.perf_counter_ns() - wall
-        self._note(HostCall(kind, cpu / 1e6, wall / 1e6))
+        self._note(HostCall(kind if kind in _done else _FIRST[kind], cpu / 1e6, wall / 1e6))
+        _done.add(kind)
 
 
 def put_as_a_host(note: Callable[[HostCall], None]) -> Callable[[Pipeline, ReadableSpan], None]:
@@ -155,7 +167,7 @@ def measure_in_this_process() -> None:
     fd = os.open(os.environ[CALLS_FILE], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
 
     def note(call: HostCall) -> None:
-        os.write(fd, f"{call.kind} {call.cpu_ms:.6f} {call.wall_ms:.6f}\n".encode())
+        os.write(fd, f"{call.kind},{call.cpu_ms:.6f},{call.wall_ms:.6f}\n".encode())
 
     Pipeline.put_span = put_as_a_host(note)  # type: ignore[method-assign]
 
@@ -164,8 +176,8 @@ def read_calls(text: str) -> list[HostCall]:
     """Return what children wrote; the last line of one that was killed may be cut off."""
     calls = []
     for line in text.splitlines():
-        kind, _, figures = line.partition(" ")
-        cpu_ms, _, wall_ms = figures.partition(" ")
-        if kind in ("span", "error") and wall_ms:
-            calls.append(HostCall(kind, float(cpu_ms), float(wall_ms)))  # type: ignore[arg-type] # one of the two
+        kind, _, figures = line.partition(",")
+        cpu_ms, _, wall_ms = figures.partition(",")
+        if kind in ("span", "error", "first span", "first error") and wall_ms:
+            calls.append(HostCall(kind, float(cpu_ms), float(wall_ms)))  # type: ignore[arg-type] # one of these
     return calls
