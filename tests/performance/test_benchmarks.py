@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from benchmarks.harness.document import DOCUMENT
 from benchmarks.harness.listing import benchmark_names
 from benchmarks.harness.storing import read_entries, results_of
 
@@ -24,10 +25,12 @@ def test_every_benchmark_can_be_imported_without_the_peers() -> None:
 
 
 @pytest.mark.parametrize("name", benchmark_names())
-def test_every_benchmark_has_a_stored_result(name: str) -> None:
+def test_every_benchmark_has_a_stored_result_or_is_said_to_have_none(name: str) -> None:
     entry = read_entries().get(name)
 
-    assert entry is not None, f"`make bench ARGS={name}` and `make bench-document`"
+    if entry is None:
+        assert f"- `make bench ARGS={name}`" in DOCUMENT.read_text(encoding="utf-8").partition("## Not measured yet")[2]
+        return
     assert not entry["is_quick"]
     assert {result.name for result in results_of(entry)} == {name}, entry["error"]
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 from benchmarks.harness.growth_chart import draw_growth
+from benchmarks.harness.listing import benchmark_names
 from benchmarks.harness.storing import Entry, failures_of, read_entries, results_of
 from benchmarks.harness.surroundings import ROOT
 from benchmarks.harness.wording import TARGET_HEADINGS, amount, case_rows, headings, number, target_row
@@ -68,6 +69,7 @@ def document(entries: dict[str, Entry]) -> str:
     """Return docs/performance.md."""
     parts = [INTRODUCTION, _goals(entries)]
     parts += [_section(name, entries[name]) for name in in_reading_order(entries)]
+    parts.append(_unmeasured(entries))
     parts.append(_times(entries))
     parts.append(_surroundings(entries))
     return "\n".join(part for part in parts if part)
@@ -121,6 +123,13 @@ def _section(name: str, entry: Entry) -> str:
         parts.append("".join(f"- {what}: {_one_line(why)}\n" for what, why in failures.items()))
     parts.append(f"`make bench ARGS={name}`, commit `{entry['commit']}`, {entry['date'][:10]}.\n")
     return "\n".join(parts)
+
+
+def _unmeasured(entries: dict[str, Entry]) -> str:
+    names = [name for name in benchmark_names() if name not in entries]
+    if not names:
+        return ""
+    return "## Not measured yet\n\n" + "".join(f"- `make bench ARGS={name}`\n" for name in names)
 
 
 def _further_table(title: str, rows: list[dict[str, Any]]) -> str:
