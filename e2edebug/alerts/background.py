@@ -9,6 +9,7 @@ import threading
 from opentelemetry import context as otel_context
 from opentelemetry.context import _SUPPRESS_INSTRUMENTATION_KEY
 
+from e2edebug.policy import thread_signals
 from e2edebug.runtime import lifecycle
 
 logger = logging.getLogger("e2edebug.alerts")
@@ -71,6 +72,7 @@ class BackgroundEvaluator:
         from e2edebug_schema.engine import create_store_engine
         from e2edebug_schema.migrate import status
 
+        thread_signals.leave_to_others()
         config = lifecycle.config_in_force()
         token = otel_context.attach(otel_context.set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
         try:

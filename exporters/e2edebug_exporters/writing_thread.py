@@ -5,6 +5,7 @@ from _thread import start_new_thread
 from collections.abc import Callable
 from typing import Final
 
+from e2edebug.policy import thread_signals
 from e2edebug_exporters.own_work import suppressed
 
 NAME: Final = "e2edebug-pipeline"
@@ -57,6 +58,7 @@ class WritingThread:
 
     def _start(self) -> None:
         try:
+            thread_signals.leave_to_others()
             if self.running is None:
                 thread = self.latest = threading.Thread(target=self._run, name=NAME, daemon=True)
                 thread.start()  # returns once the thread runs

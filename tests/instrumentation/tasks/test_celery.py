@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -62,11 +63,12 @@ def environment(folder: Path) -> dict[str, str]:
     }
 
 
-def wait_until(is_so: Callable[[], bool], process: "subprocess.Popen[bytes]", log: Path) -> None:
+def wait_until(missing: Callable[[], object], process: "subprocess.Popen[bytes]", log: Path) -> None:
+    """Wait until nothing is missing."""
     deadline = time.monotonic() + LIMIT_S
-    while not is_so():
-        assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, log.read_text()
+    while still := missing():
+        assert process.poll() is None, f"missing: {still}\n{log.read_text()}"
+        assert time.monotonic() < deadline, f"missing: {still}\n{log.read_text()}"
         time.sleep(0.1)
 
 
@@ -106,12 +108,11 @@ def steps(folder: Path) -> Iterator[list[Step]]:
         "shop.hang.lost": 1,
     }
 
-    def has_all() -> bool:
-        names = [step.name for step in steps_of(store)]
-        return all(names.count(name) >= count for name, count in expected.items())
+    def missing() -> Counter[str]:
+        return Counter(expected) - Counter(step.name for step in steps_of(store))
 
     try:
-        wait_until(has_all, worker, log)
+        wait_until(missing, worker, log)
     finally:
         stop(worker)
     yield steps_of(store)
@@ -229,7 +230,7 @@ def test_a_periodic_task_is_a_workflow_of_its_own_each_time(folder: Path) -> Non
         return [step for step in steps_of(store) if step.name == "shop.tidy.publish"]
 
     try:
-        wait_until(lambda: len(ordered()) >= 2, beat, log)
+        wait_until(lambda: 2 - len(ordered()[:2]), beat, log)
     finally:
         stop(beat)
     found = ordered()

@@ -32,7 +32,7 @@ def test_a_killed_process_is_told_of_once_ends_its_workflow_and_keeps_no_other_t
             env=environ, cwd=HERE, stdout=output, stderr=output,
         )  # fmt: skip
     try:
-        wait_until(lambda: is_over(store), worker, log)
+        wait_until(lambda: not is_over(store), worker, log)
     finally:
         stop(worker)
     steps = steps_of(store)

@@ -1,0 +1,22 @@
+"""Signals sent to the process are the host's: no thread of ours takes one.
+
+A process that blocks a signal blocks it thread by thread, and the kernel hands it to any thread that does not. Celery's
+pool child blocks SIGTERM while it writes its last message, holding a lock that all children share (billiard 4.2,
+`Worker._do_exit`): taken by a thread of ours, the signal ended the child there and then, and no other child ever ran a
+task again. `signal.sigwait` is deceived likewise.
+"""
+
+import signal
+from typing import Final
+
+_OF_THE_THREAD_ITSELF: Final = (
+    "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP",
+)  # fmt: skip
+"""Faults are handed to the thread that made them; blocked, they end the process without faulthandler's report."""
+
+
+def leave_to_others() -> None:
+    """Block every signal in the calling thread, and in the threads that it starts."""
+    if hasattr(signal, "pthread_sigmask"):  # not on Windows
+        own = {getattr(signal, name) for name in _OF_THE_THREAD_ITSELF if hasattr(signal, name)}
+        signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - own)
