@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     try:
         key = key_of(token, kind, origins)
     except ValueError as error:
-        raise UsageError(f"--browser-origin is not right; expected {error}") from error
+        raise UsageError(f"--browser-origin: {error}") from error
     terminal = Terminal()
     terminal.say(f"token  {token}")
     terminal.say(f"entry  {key}")

@@ -45,23 +45,31 @@ def new_token(kind: KeyKind) -> str:
 
 
 def key_of(token: str, kind: KeyKind, origins: Iterable[str] = ()) -> IngestKey:
-    """Return *token* as the settings hold it. Raises ValueError for origins that are none, or missing."""
-    return parse_key(str(IngestKey(kind, _digest(token), tuple(origins))))
+    """Return *token* as the settings hold it. Raises ValueError for an origin that is none, naming it."""
+    return IngestKey(kind, _digest(token), tuple(_origin(given) for given in origins))
 
 
 def parse_key(text: str) -> IngestKey:
     """Return the key that one entry of the settings names. Raises ValueError."""
     kind, _, rest = text.partition(":")
     digest, _, listed = rest.partition(":")
-    origins = tuple(origin.lower() for origin in listed.split(",") if origin)
+    given = [origin for origin in listed.split(",") if origin]
     if kind not in _KINDS or _SHA256.fullmatch(digest) is None:
         raise ValueError(KEY_FORM)
-    if (kind == "browser") != bool(origins):
+    if (kind == "browser") != bool(given):
         raise ValueError(f"{KEY_FORM}: a browser's key names the origins of its pages, a server's has none")
-    for origin in origins:
-        if _ORIGIN.fullmatch(origin) is None:
-            raise ValueError(f"{KEY_FORM}: {origin[:80]!r} is no origin such as https://shop.example.com")
+    try:
+        origins = tuple(_origin(origin) for origin in given)
+    except ValueError as error:
+        raise ValueError(f"{KEY_FORM}: {error}") from None
     return IngestKey(cast(KeyKind, kind), digest, origins)
+
+
+def _origin(given: str) -> str:
+    origin = given.lower()
+    if _ORIGIN.fullmatch(origin) is None:
+        raise ValueError(f"{given[:80]!r} is no origin such as https://shop.example.com")
+    return origin
 
 
 def find_key(token: str, keys: Iterable[IngestKey]) -> IngestKey | None:
