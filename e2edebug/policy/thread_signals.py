@@ -7,12 +7,28 @@ task again. `signal.sigwait` is deceived likewise.
 """
 
 import signal
+from _thread import start_new_thread
+from collections.abc import Callable
 from typing import Final
 
 _OF_THE_THREAD_ITSELF: Final = (
     "SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGSYS", "SIGTRAP",
 )  # fmt: skip
 """Faults are handed to the thread that made them; blocked, they end the process without faulthandler's report."""
+
+
+def start_thread(work: Callable[[], None]) -> None:
+    """Run *work* in a thread that takes no signal. Raises RuntimeError where none can be started: late at an exit.
+
+    Not threading.Thread: a signal handler that raises within its start() leaves a thread that runs and is not known, or
+    one that dies at its first step. This call into C happens whole or not at all.
+    """
+
+    def run() -> None:
+        leave_to_others()
+        work()
+
+    start_new_thread(run, ())
 
 
 def leave_to_others() -> None:

@@ -1,9 +1,9 @@
 """The last act of a process: what the store did not take in time goes to disk, for the next process."""
 
 import threading
-from _thread import start_new_thread
 from collections.abc import Callable
 
+from e2edebug.policy import thread_signals
 from e2edebug_exporters.bounded_queue import SHUTDOWN, BoundedQueue
 from e2edebug_exporters.delivery import Delivery
 from e2edebug_exporters.ledger import Ledger
@@ -63,7 +63,7 @@ def ends_within(time_s: float, put_on_disk: Callable[[], None]) -> bool:
             is_done.set()
 
     try:
-        start_new_thread(work, ())
+        thread_signals.start_thread(work)
     except RuntimeError:  # the interpreter ends, and starts none any more
         work()
     return is_done.wait(time_s)

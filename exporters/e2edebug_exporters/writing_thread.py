@@ -1,7 +1,6 @@
 """The one thread behind a pipeline: started with the first item, and again whenever it is found dead."""
 
 import threading
-from _thread import start_new_thread
 from collections.abc import Callable
 from typing import Final
 
@@ -45,9 +44,7 @@ class WritingThread:
             return
         self.is_starting = True
         try:
-            # In a thread where no signal handler runs: an exception in the middle of Thread.start() leaves a thread that
-            # runs and is not known, or one that dies at its first step. This call into C happens whole or not at all.
-            start_new_thread(self._start, ())
+            thread_signals.start_thread(self._start)  # in a thread of its own, where no signal handler runs
         except RuntimeError as error:  # no thread can be started while the interpreter ends
             self.is_starting = False
             self._is_refused = True
@@ -58,7 +55,6 @@ class WritingThread:
 
     def _start(self) -> None:
         try:
-            thread_signals.leave_to_others()
             if self.running is None:
                 thread = self.latest = threading.Thread(target=self._run, name=NAME, daemon=True)
                 thread.start()  # returns once the thread runs

@@ -1,11 +1,14 @@
 """Our threads take no signal from the host: each is run with all of them at work, in a process of its own."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+
+from e2edebug_exporters.rest_on_disk import ends_within
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/task").is_dir(), reason="reads Linux's /proc/PID/task")
 
@@ -60,3 +63,13 @@ def test_a_signal_that_the_host_blocks_stays_pending_while_our_threads_run(tmp_p
         f"e2edebug-spool-relief {ours}",
         "pending True",
     ]
+
+
+def test_the_thread_of_an_exit_that_puts_on_disk_what_waits_takes_none_either() -> None:
+    blocked: list[set[int]] = []
+
+    assert ends_within(30, lambda: blocked.append(signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+
+    assert {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD} <= blocked[0]
+    assert signal.SIGSEGV not in blocked[0]
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
