@@ -12,7 +12,8 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
@@ -151,6 +152,15 @@ class MariaDBServer:
 
     def thaw(self) -> None:
         os.kill(self.pid, signal.SIGCONT)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Freeze it for the block."""
+        self.freeze()
+        try:
+            yield
+        finally:
+            self.thaw()
 
     def thaw_if_there(self) -> None:
         if self._process is not None and self._process.poll() is None:

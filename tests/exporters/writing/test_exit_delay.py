@@ -7,8 +7,7 @@ import fcntl
 import os
 import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +20,6 @@ from e2edebug.policy.config import load_config
 from e2edebug_exporters.pipeline import Pipeline
 from e2edebug_exporters.span_processor import SpanPipelineProcessor
 from e2edebug_exporters.spool import spool as spool_module
-from e2edebug_schema.engine import create_store_engine
-from e2edebug_schema.migrate import migrate
 
 from .pipelines import NOWHERE, RESOURCE
 from .running_program import Program
@@ -30,34 +27,6 @@ from .running_program import Program
 EXIT_TIMEOUT_S = 2.0
 BOUND_S = EXIT_TIMEOUT_S + 1.0
 FOR_EVER_S = 100.0
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[MariaDBServer]:
-    """A server of this module's own, to be frozen."""
-    server = MariaDBServer.create()
-    yield server
-    server.remove()
-
-
-@pytest.fixture
-def url(server: MariaDBServer) -> Iterator[str]:
-    """The URL of a migrated database on it."""
-    url = server.create_database()
-    engine = create_store_engine(url)
-    migrate(engine)
-    engine.dispose()
-    yield url
-    server.drop_database(url)
-
-
-@contextmanager
-def frozen(server: MariaDBServer) -> Iterator[None]:
-    server.freeze()
-    try:
-        yield
-    finally:
-        server.thaw()
 
 
 def begun(url: str, spools: Path, **settings: Any) -> Pipeline:
@@ -138,11 +107,11 @@ def test_one_that_replays_to_a_store_which_freezes_keeps_what_is_on_disk(
     server: MariaDBServer, url: str, tmp_path: Path
 ) -> None:
     left = begun(url, tmp_path)
-    with frozen(server):
+    with server.frozen():
         emit(left, range(1, 101))
         exit_of(left)
     heir = begun(url, tmp_path)
-    with frozen(server):
+    with server.frozen():
         emit(heir, range(101, 201))
         books = exit_of(heir)
 
@@ -221,7 +190,7 @@ def test_a_disk_that_hangs_costs_no_more_than_the_setting(
             may_end.set()
     else:
         pipeline = begun(url, tmp_path, durability=durability)
-        with frozen(server):
+        with server.frozen():
             emit(pipeline, range(1, 101))
             try:
                 books = exit_of(pipeline)
@@ -283,7 +252,7 @@ def test_a_process_ends_in_time_when_its_store_has_frozen(
     is_before = moment == "before it begins"
     if not is_before:
         (tmp_path / "wait").touch()
-    with frozen(server) if is_before else nullcontext():
+    with server.frozen() if is_before else nullcontext():
         running = Program(body, url, tmp_path, TEST_SETTINGS=settings, TEST_INTERVAL_S="0.05")
         if not is_before:
             assert running.line() == "ready"

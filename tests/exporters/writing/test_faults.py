@@ -25,24 +25,6 @@ from .rows_by_hand import count, error, root, session, step
 FAST = {"connect_timeout_s": 0.5, "read_timeout_s": 0.5, "write_timeout_s": 0.5}
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[MariaDBServer]:
-    """A server of this module's own, to be frozen and killed."""
-    server = MariaDBServer.create()
-    yield server
-    server.remove()
-
-
-@pytest.fixture
-def url(server: MariaDBServer) -> Iterator[str]:
-    url = server.create_database()
-    engine = create_store_engine(url)
-    migrate(engine)
-    engine.dispose()
-    yield url
-    server.drop_database(url)
-
-
 @pytest.fixture
 def engine(url: str) -> Iterator[sa.Engine]:
     engine = create_store_engine(url)

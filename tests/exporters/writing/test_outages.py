@@ -66,14 +66,6 @@ class MariaDBStore:
         self._server.start()
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[MariaDBServer]:
-    """A server of this module's own, to be killed."""
-    server = MariaDBServer.create()
-    yield server
-    server.remove()
-
-
 @pytest.fixture
 def store(dialect: str, tmp_path: Path, request: pytest.FixtureRequest) -> Store:
     """A migrated store that can go away."""

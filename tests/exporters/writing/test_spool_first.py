@@ -21,7 +21,6 @@ from e2edebug_exporters.pipeline import Pipeline
 from e2edebug_exporters.spool_relief import SpoolRelief
 from e2edebug_exporters.store_calls import StoreCalls
 from e2edebug_schema.engine import create_store_engine
-from e2edebug_schema.migrate import migrate
 
 from .pipelines import NOWHERE, assert_balanced, pipeline_on
 from .rows_by_hand import count
@@ -30,40 +29,12 @@ from .running_program import Program
 RELIEF = "e2edebug-spool-relief"
 
 
-@pytest.fixture(scope="module")
-def server() -> Iterator[MariaDBServer]:
-    """A server of this module's own, to be frozen."""
-    server = MariaDBServer.create()
-    yield server
-    server.remove()
-
-
-@pytest.fixture
-def url(server: MariaDBServer) -> Iterator[str]:
-    """The URL of a migrated database on it."""
-    url = server.create_database()
-    engine = create_store_engine(url)
-    migrate(engine)
-    engine.dispose()
-    yield url
-    server.drop_database(url)
-
-
 @contextmanager
 def spool_first(url: str, spools: Path, **settings: Any) -> Iterator[Pipeline]:
     """Give a pipeline that waits for longer than any test for a store that does not answer."""
     patience = {"connect_timeout_s": 100.0, "read_timeout_s": 100.0, "write_timeout_s": 100.0}
     with pipeline_on(url, **patience, spool_dir=str(spools), durability="spool-first", **settings) as pipeline:
         yield pipeline
-
-
-@contextmanager
-def frozen(server: MariaDBServer) -> Iterator[None]:
-    server.freeze()
-    try:
-        yield
-    finally:
-        server.thaw()
 
 
 def emit(pipeline: Pipeline, numbers: range) -> None:
@@ -102,7 +73,7 @@ def test_rows_recorded_while_the_store_is_frozen_are_on_disk_and_not_bounded_by_
     with spool_first(url, tmp_path, queue_max_items=1000) as pipeline:
         emit(pipeline, range(1, 2))
         assert pipeline.flush(60)
-        with frozen(server):
+        with server.frozen():
             for first in range(2, 4002, 400):
                 emit(pipeline, range(first, first + 400))
                 wait_until_on_disk(pipeline)
@@ -143,7 +114,7 @@ def test_kill_9_during_a_freeze_loses_no_row_older_than_the_batch_being_formed(
     }  # fmt: skip
     running = Program(body, url, tmp_path, TEST_SETTINGS=json.dumps(settings))
     assert running.line() == "ready"
-    with frozen(server):
+    with server.frozen():
         (tmp_path / "frozen").touch()
         found = running.line()
         assert running.end(signal.SIGKILL) == -signal.SIGKILL
@@ -174,7 +145,7 @@ def test_the_books_are_exact_at_every_moment_of_a_freeze_and_of_its_end(
         thread.start()
         try:
             for _ in range(3):
-                with frozen(server):
+                with server.frozen():
                     before = pipeline.stats()["spooled"]
                     wait_until(partial(has_spooled, pipeline, before + 100), pipeline)
                 until = time.monotonic() + 0.3
@@ -194,7 +165,7 @@ def test_an_exit_during_a_freeze_keeps_its_time_and_loses_nothing(
     with spool_first(url, tmp_path, exit_timeout_s=2.0) as pipeline:
         emit(pipeline, range(1, 2))
         assert pipeline.flush(60)
-        with frozen(server):
+        with server.frozen():
             emit(pipeline, range(2, 602))
             wait_until_on_disk(pipeline)
             emit(pipeline, range(602, 1002))
@@ -253,7 +224,7 @@ def test_forks_during_a_freeze_leave_parent_and_children_their_own_rows(
     }  # fmt: skip
     running = Program(body, url, tmp_path, TEST_SETTINGS=json.dumps(settings))
     assert running.line() == "ready"
-    with frozen(server):
+    with server.frozen():
         (tmp_path / "frozen").touch()
         found = running.line()
     (tmp_path / "frozen").unlink()

@@ -7,8 +7,6 @@ import json
 import signal
 import stat
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +20,6 @@ from e2edebug_exporters.pipeline import Pipeline
 from e2edebug_exporters.spool.frames import Frame, read_frames
 from e2edebug_exporters.spool.row_payload import decode_batch
 from e2edebug_schema.engine import create_store_engine
-from e2edebug_schema.migrate import migrate
 
 from .pipelines import assert_balanced, pipeline_on, tracer_of
 from .rows_by_hand import count, execute
@@ -31,34 +28,6 @@ from .test_runtime_configuration import configure
 
 PATIENCE = {"connect_timeout_s": 100.0, "read_timeout_s": 100.0, "write_timeout_s": 100.0}
 SECRET = "L-4711"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[MariaDBServer]:
-    """A server of this module's own, to be frozen."""
-    server = MariaDBServer.create()
-    yield server
-    server.remove()
-
-
-@pytest.fixture
-def url(server: MariaDBServer) -> Iterator[str]:
-    """The URL of a migrated database on it."""
-    url = server.create_database()
-    engine = create_store_engine(url)
-    migrate(engine)
-    engine.dispose()
-    yield url
-    server.drop_database(url)
-
-
-@contextmanager
-def frozen(server: MariaDBServer) -> Iterator[None]:
-    server.freeze()
-    try:
-        yield
-    finally:
-        server.thaw()
 
 
 def configured(url: str, config_type: str, data: Any = None, *, enabled: bool = True) -> None:
@@ -118,7 +87,7 @@ def test_kill_9_in_a_process_that_started_beside_a_frozen_store_loses_no_row_tha
     settings = PATIENCE | {
         "flush_interval_s": 0.1, "spool_dir": str(spools), "durability": "spool-first", "service_name": "shop",
     }  # fmt: skip
-    with frozen(server):
+    with server.frozen():
         running = Program(body, url, tmp_path, TEST_SETTINGS=json.dumps(settings))
         found = running.line()
         assert running.end(signal.SIGKILL) == -signal.SIGKILL
@@ -142,7 +111,7 @@ def test_the_first_process_of_a_service_puts_nothing_on_disk_before_it_knows_wha
     configured(url, "redaction", {"keys": ["loyalty_number"]})
     settings = PATIENCE | {"spool_dir": str(tmp_path), "durability": "spool-first", "flush_interval_s": 0.02}
     with pipeline_on(url, **settings) as pipeline:
-        with frozen(server):
+        with server.frozen():
             end_span(pipeline, "first")
             time.sleep(1.0)  # fifty times as long as the relief would wait
             assert rows_on_disk(tmp_path) == []
@@ -160,7 +129,7 @@ def test_an_exit_while_the_first_reading_hangs_keeps_its_time_and_every_row(
     configured(url, "redaction", {"keys": ["loyalty_number"]})
     let_a_process_see_the_store(url, tmp_path, durability=durability)
     settings = PATIENCE | {"spool_dir": str(tmp_path), "durability": durability, "exit_timeout_s": 2.0}
-    with frozen(server), pipeline_on(url, **settings) as pipeline:
+    with server.frozen(), pipeline_on(url, **settings) as pipeline:
         for _ in range(500):
             end_span(pipeline, "late")
         begun = time.monotonic()
