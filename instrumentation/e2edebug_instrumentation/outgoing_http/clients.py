@@ -186,10 +186,10 @@ class AiohttpClientInstrumentor(HttpClientInstrumentor):
     def options(self, arguments: dict[str, Any]) -> dict[str, Any]:
         return {**super().options(arguments), "response_hook": self._describe_end}
 
-    def after(self, library: ModuleType) -> None:
+    def before(self, library: ModuleType) -> None:
         wrapt.wrap_function_wrapper(library.ClientSession, "__init__", self._watch_redirects)
 
-    def before_undoing(self) -> None:
+    def after_undoing(self) -> None:
         import aiohttp
 
         unwrap(aiohttp.ClientSession, "__init__")
@@ -201,10 +201,13 @@ class AiohttpClientInstrumentor(HttpClientInstrumentor):
             location = params.response.headers.get("Location") or params.response.headers.get("URI") or ""
             self.strip_unless_ours(str(params.response.url.join(type(params.url)(location))), params.headers)
 
-        watch = aiohttp.TraceConfig()
+        configs = [*(kwargs.get("trace_configs") or [])]
+        # Rather the instrumentor's than one more: aiohttp makes a call to each at every point of a request.
+        watch = next((one for one in configs if hasattr(one, "_is_instrumented_by_opentelemetry")), None)
+        if watch is None:
+            configs.append(watch := aiohttp.TraceConfig())
         watch.on_request_redirect.append(when_redirected)
-        kwargs["trace_configs"] = [*(kwargs.get("trace_configs") or []), watch]
-        return wrapped(*args, **kwargs)
+        return wrapped(*args, **{**kwargs, "trace_configs": configs})
 
     def _describe_end(self, span: Any, params: Any) -> None:
         error = getattr(params, "exception", None)

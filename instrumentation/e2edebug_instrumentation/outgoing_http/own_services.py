@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 EVERYBODY: Final = "*"
 
@@ -15,7 +15,7 @@ _PRIVATE_ENDINGS: Final = (
 
 
 class OwnServices:
-    """Answers whether a URL leads to a service of ours; each host is judged once."""
+    """Answers whether a URL leads to a service of ours; each place that URLs name is judged once."""
 
     def __init__(self, hosts: Iterable[str] = ()) -> None:
         """Take the hosts of E2EDEBUG_PROPAGATE_TO; none: what only our own network can know is ours."""
@@ -27,13 +27,15 @@ class OwnServices:
         for host in hosts:
             self._is_given = True
             self._add(host)
-        self.is_host_ours = lru_cache(maxsize=1024)(self._is_host_ours)
+        self._is_place_ours = lru_cache(maxsize=1024)(self._judge)
 
     def is_ours(self, url: str) -> bool:
         """Tell whether *url* leads to a service of ours. A URL that cannot be read leads to nobody's."""
         try:
-            parts = urlsplit(url)
-            return self.is_host_ours(parts.hostname or "", parts.port)
+            # With all arguments, as urlparse() calls it: the instrumentors have parsed this URL by that, and what urlsplit()
+            # keeps it finds by the arguments.
+            place = urlsplit(url, "", True).netloc.rpartition("@")[2]
+            return self._is_place_ours(place)
         except ValueError:
             return False
 
@@ -48,8 +50,10 @@ class OwnServices:
             except ValueError:
                 self._names.add(host)
 
-    def _is_host_ours(self, host: str, port: int | None) -> bool:
-        host = host.lower().rstrip(".")
+    def _judge(self, place: str) -> bool:
+        parts = SplitResult("", place, "", "", "")
+        port = parts.port  # ValueError if it is none
+        host = (parts.hostname or "").lower().rstrip(".")
         if not host:
             return False
         if not self._is_given:

@@ -299,6 +299,21 @@ def test_a_time_limit_that_falls_into_the_instrumentor_is_the_applications(
         signal.signal(signal.SIGUSR1, before)
 
 
+def test_aiohttp_tells_the_instrumentor_alone_of_its_requests(within_step: Within) -> None:
+    """It makes a call to every listener at every point of a request, so a second one doubles what they cost."""
+    import aiohttp
+
+    configs: list[aiohttp.TraceConfig] = []
+
+    async def make_session() -> None:
+        async with aiohttp.ClientSession(trace_configs=[aiohttp.TraceConfig()]) as session:
+            configs.extend(session.trace_configs)
+
+    within_step(lambda: asyncio.run(make_session()))
+
+    assert [len(config.on_request_redirect) for config in configs] == [0, 1]
+
+
 def test_undone_everything_is_as_it_was() -> None:
     import urllib.request
 
