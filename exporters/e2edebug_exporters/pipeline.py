@@ -209,7 +209,7 @@ class Pipeline:
     def add_chore(self, run_if_due: Callable[[], None]) -> None:
         """Call *run_if_due* from this pipeline's thread at every flush interval, as long as the store answers.
 
-        It must return at once, and raise nothing: rows wait for it.
+        It must return at once: rows wait for it. What it raises is reported, and costs neither rows nor the other chores.
         """
         self._chores.append(run_if_due)
 
@@ -362,10 +362,7 @@ class Pipeline:
                     self._collect_due_metrics()
                     self._deliver()
                     if not self._delivery.is_store_away:
-                        with self._delivery.store_calls.inside():
-                            self._timeouts.run_if_due()
-                            for chore in self._chores:
-                                chore()
+                        self._do_chores()
             except BaseException as error:  # noqa: BLE001 # the one thread there is must survive any batch
                 self._has_more_to_send = False
                 self._delivery.abandon(INTERNAL_ERROR)
@@ -374,6 +371,15 @@ class Pipeline:
                 report_internal("write a batch", error)
             if is_last_round and (self._is_empty() or self._end.is_over_for_store):
                 return
+
+    def _do_chores(self) -> None:
+        with self._delivery.store_calls.inside():
+            for chore in (self._timeouts.run_if_due, *self._chores):
+                try:
+                    chore()
+                except Exception as error:  # noqa: BLE001 # the batch that waits to be sent again has no part in it
+                    self.ledger.note_error(f"{type(error).__name__}: {error}")
+                    report_internal("do a chore", error)
 
     def _start_relief(self) -> None:
         """Called once the configuration is known or was asked for: what an operator hides is not to be put on disk."""

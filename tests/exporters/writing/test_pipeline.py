@@ -197,6 +197,24 @@ def test_the_thread_survives_whatever_a_batch_does_to_it(
         assert_balanced(pipeline)
 
 
+def test_a_chore_that_fails_costs_neither_rows_nor_the_chores_after_it(store_url: str, engine: sa.Engine) -> None:
+    done = threading.Event()
+
+    def fail() -> None:
+        raise OSError("the disk is gone")
+
+    with pipeline_on(store_url) as pipeline:
+        pipeline.add_chore(fail)
+        pipeline.add_chore(done.set)
+        pipeline.put_span(make_span())
+
+        assert done.wait(20)
+        assert pipeline.flush(20)
+        assert pipeline.stats()["last_error"] == "OSError: the disk is gone"
+        assert pipeline.stats()["dropped"] == {}
+        assert count(engine, "debugging_trace_step") == 1
+
+
 @pytest.mark.fault(25)
 @pytest.mark.parametrize("dialect", ["sqlite"])
 def test_a_thread_that_died_is_replaced_by_the_next_put(store_url: str, engine: sa.Engine) -> None:
