@@ -246,20 +246,23 @@ class Spool:
         return sum(one.size_bytes for one in self._all()) + self._others_bytes + needed <= self._max_bytes
 
     def _thin(self, segment: Segment) -> None:
+        """Raises OSError where the disk has no room for what is left of *segment*, which then stays as it is."""
         assert self._folder is not None  # a segment lies in it
-        segment.level += 1
+        level = segment.level + 1
+        kept, lost = b"", segment.rows
+        if level < EVERYTHING:
+            try:
+                data = self._folder.read(segment.name)[segment.position :]
+            except OSError:  # it cannot be read for a replay either
+                data = b""
+            kept, rows, lost = thinned(data, level)
+            if kept:
+                self._folder.replace(segment.name, kept)
+            if segment.is_own:
+                lost = segment.rows - rows
+        segment.level = level
         if self._reading is not None and self._reading[0] is segment:
             self._reading = None
-        kept, lost = b"", segment.rows
-        if segment.level < EVERYTHING:
-            try:
-                kept, rows, lost = thinned(self._folder.read(segment.name)[segment.position :], segment.level)
-                if kept:
-                    self._folder.replace(segment.name, kept)
-                if segment.is_own:
-                    lost = segment.rows - rows
-            except OSError:
-                kept = b""
         if not kept:
             self._lose(segment, segment.rows if segment.is_own else lost, SPOOL_FULL)
             self._drop_segment(segment)

@@ -1,9 +1,11 @@
 """The files of one process: order, bounds, damage, and who may take them over."""
 
+import errno
 import os
 import stat
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -265,6 +267,35 @@ def kinds(one: RowBatch) -> dict[str, list[int]]:
         "metric": [int(row.event_key, 16) for row in one.snapshots],
         "error": [int(row.event_key, 16) for row in one.errors],
     }
+
+
+@pytest.mark.fault(16)
+def test_a_full_disk_that_leaves_no_room_to_thin_costs_the_new_batch_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def no_room(*_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    ledger = Ledger()
+    spool = spool_in(tmp_path, ledger, max_bytes=128 * 1024)
+    monkeypatch.setattr(SpoolFolder, "replace", no_room)
+    spooled: list[RowBatch] = []
+
+    with suppress(SpoolUnusableError):
+        for batch_of_all in map(mixed, range(1000)):
+            put(spool, ledger, batch_of_all)
+            spooled.append(batch_of_all)
+    ledger.drop(len(mixed(0)), "spool_refused")
+
+    assert "No space left" in str(spool.problem)
+    assert dict(ledger.read().dropped) == {"spool_refused": len(mixed(0))}
+    left = take_all(spool)
+    assert left == spooled
+    assert ledger.read().is_balanced
+
+    monkeypatch.undo()
+    put(spool, ledger, mixed(len(spooled)))
+    assert spool.problem is None
 
 
 def test_a_frame_on_its_way_to_the_store_is_not_thinned(tmp_path: Path) -> None:
