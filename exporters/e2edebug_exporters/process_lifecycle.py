@@ -10,6 +10,7 @@ import threading
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any, Final, Protocol
 
 import wrapt
@@ -74,6 +75,7 @@ def _hook() -> None:
     atexit.register(exit_all)
     _finalize_with_multiprocessing()
     wrapt.register_post_import_hook(_hook_celery, "celery.signals")
+    wrapt.register_post_import_hook(_hook_uvicorn, "uvicorn.server")
 
 
 def exit_all() -> None:
@@ -151,3 +153,9 @@ def _hook_celery(signals: Any) -> None:
 
 def _at_celery_exit(**_: object) -> None:
     exit_all()
+
+
+def _hook_uvicorn(server: Any) -> None:
+    from e2edebug_exporters import uvicorn_exit  # a process without it needs none of this
+
+    _guarded("watch how uvicorn ends", partial(uvicorn_exit.hook, server, exit_all))

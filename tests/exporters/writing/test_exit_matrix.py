@@ -12,7 +12,7 @@ import pytest
 import sqlalchemy as sa
 
 from .rows_by_hand import count, execute
-from .test_forks_and_exits import CELERY, environment_of, get, gunicorn, program, run, stored, wait_for_lines
+from .test_forks_and_exits import CELERY, environment_of, free_port, get, gunicorn, program, run, stored, wait_for_lines
 
 
 @pytest.mark.slow
@@ -33,6 +33,50 @@ def test_gunicorn_s_quick_endings_store_what_waits(
         process.wait(60)
 
     assert stored(engine) == {"request": 10}, (tmp_path / "gunicorn.log").read_text()
+
+
+ASGI = """
+async def application(scope, receive, send):
+    if scope["type"] == "lifespan":
+        while (message := await receive())["type"] != "lifespan.shutdown":
+            await send({"type": "lifespan.startup.complete"})
+        emit("lifespan", 1)
+        await send({"type": "lifespan.shutdown.complete"})
+        return
+    emit("request", 1)
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": str(os.getpid()).encode()})
+"""
+
+
+@pytest.mark.fault(20, 21)
+@pytest.mark.parametrize("dialect", ["sqlite"])
+@pytest.mark.parametrize(
+    ("number", "options"),
+    [(signal.SIGTERM, []), (signal.SIGINT, []), (signal.SIGTERM, ["--workers", "2"])],
+    ids=["TERM", "INT", "TERM with workers"],
+)
+def test_uvicorn_stores_what_waits_before_the_signal_that_stopped_it_ends_it(
+    number: signal.Signals, options: list[str], store_url: str, engine: sa.Engine, tmp_path: Path
+) -> None:
+    program(ASGI, tmp_path)
+    port = free_port()
+    settings = json.dumps({"flush_interval_s": 3600.0})
+    with (tmp_path / "uvicorn.log").open("wb") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "uvicorn", "--port", str(port), *options, "program:application"],
+            env=environment_of(store_url) | {"TEST_SETTINGS": settings}, cwd=tmp_path, stdout=log, stderr=log,
+        )  # fmt: skip
+        try:
+            for _ in range(10):
+                get(port)
+            process.send_signal(number)
+            process.wait(60)
+        finally:
+            process.kill()
+
+    assert process.returncode in (-number, 0, 130), (tmp_path / "uvicorn.log").read_text()
+    assert stored(engine) == {"request": 10, "lifespan": 2 if options else 1}, (tmp_path / "uvicorn.log").read_text()
 
 
 @pytest.mark.slow
