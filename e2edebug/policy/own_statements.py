@@ -8,8 +8,8 @@ STORE_ALIAS: Final = "e2edebug"
 
 OWN_TABLES: Final = (
     "alert", "alert_event", "alert_target", "configuration", "error_group", "error_group_change", "error_log",
-    "evaluation", "lease", "maintenance_window", "notification", "performance_snapshot", "performance_threshold",
-    "release", "threshold_option", "trace_step", "workflow_session",
+    "evaluation", "lease", "maintenance_window", "notification", "performance_rollup", "performance_snapshot",
+    "performance_threshold", "release", "rollup_hour", "threshold_option", "trace_step", "workflow_session",
 )  # fmt: skip
 """Our tables, without `debugging_`."""
 

@@ -20,6 +20,7 @@ from sqlalchemy import (
 )
 
 from e2edebug_schema import alert_tables as alert_tables  # its tables belong to the same metadata
+from e2edebug_schema import rollup_tables as rollup_tables  # likewise
 from e2edebug_schema.column_types import (
     code,
     fixed_code,

@@ -15,9 +15,11 @@ from e2edebug.django.models.evaluation import Evaluation
 from e2edebug.django.models.lease import Lease
 from e2edebug.django.models.maintenance_window import MaintenanceWindow
 from e2edebug.django.models.notification import Notification
+from e2edebug.django.models.performance_rollup import PerformanceRollup
 from e2edebug.django.models.performance_snapshot import PerformanceSnapshot
 from e2edebug.django.models.performance_threshold import PerformanceThreshold
 from e2edebug.django.models.release import Release
+from e2edebug.django.models.rollup_hour import RollupHour
 from e2edebug.django.models.threshold_option import ThresholdOption
 from e2edebug.django.models.trace_step import TraceStep
 from e2edebug.django.models.workflow_session import WorkflowSession
@@ -34,9 +36,11 @@ __all__ = [
     "Lease",
     "MaintenanceWindow",
     "Notification",
+    "PerformanceRollup",
     "PerformanceSnapshot",
     "PerformanceThreshold",
     "Release",
+    "RollupHour",
     "ThresholdOption",
     "TraceStep",
     "WorkflowSession",
