@@ -28,7 +28,11 @@ def accept(value: object) -> str | None:
 
 def from_trace_id(trace_id: int) -> str:
     """Return the id of a workflow that received none: its trace id (128 bits) as a canonical UUID text."""
-    text = f"{trace_id:032x}"
+    return from_trace_text(f"{trace_id:032x}")
+
+
+def from_trace_text(text: str) -> str:
+    """Return the same for a trace id that is written out already, in 32 hexadecimal digits."""
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 

@@ -1,6 +1,7 @@
 """The frames of a formatted stack trace, and which of them are the application's own."""
 
 import re
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 
@@ -15,12 +16,13 @@ class Frame(NamedTuple):
 class Stack(NamedTuple):
     """What a formatted stack trace says."""
 
-    frames: list[Frame]
+    frames: tuple[Frame, ...]
     """Outermost first; of a chain of causes all, the final one's last."""
     final_line: str
     """`shop.errors.Declined: no funds`: the exception's type and the first line of its text; "" for none."""
 
 
+@lru_cache(maxsize=1)  # a step asks where it broke, then the error of the same step what to be known by
 def read_stack(stack: str) -> Stack:
     """Return the frames of a formatted stack trace, and the line below the innermost of them."""
     frames: list[Frame] = []
@@ -30,10 +32,10 @@ def read_stack(stack: str) -> Stack:
         end = match.end()
     # Only the first line: notes may be added to an exception between the spans that it passes through.
     final_line = _FINAL_LINE.search(stack, end)
-    return Stack(frames, final_line.group(1) if final_line is not None else "")
+    return Stack(tuple(frames), final_line.group(1) if final_line is not None else "")
 
 
-def frames_of(stack: str) -> list[Frame]:
+def frames_of(stack: str) -> tuple[Frame, ...]:
     """Return the frames of a formatted stack trace, outermost first; of a chain of causes all, the final one's last."""
     return read_stack(stack).frames
 

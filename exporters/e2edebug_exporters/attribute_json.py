@@ -36,7 +36,8 @@ class AttributePlan:
         self.prefix = quote(name) + ":"
         self.handling = handling
         self.treatment = treatment
-        self.fragments: dict[str, str] = {}
+        self.fragments: dict[str | int, str] = {}
+        """What texts and small integers were written as; of exactly such, because 1 equals True."""
         self.lists: dict[tuple[str, ...], str] = {}
         """What lists of texts were written as; of exactly such, because (1,) equals (True,)."""
 
@@ -119,7 +120,10 @@ class AttributeEncoder:
             fragment = plan.fragments.get(value)
             return self._fragment(plan, value) if fragment is None else fragment
         if type(value) is int and -_SURE_INTEGER < value < SMALLEST_CARD_NUMBER:
-            return plan.prefix + repr(value)
+            fragment = plan.prefix + repr(value)
+            if 0 <= value < _SMALL:  # numbers of rows, ports and lines: few, and each comes again
+                plan.fragments[value] = fragment
+            return fragment
         return plan.prefix + self._other_value(plan, value)
 
     def plan(self, name: str, *, of_server: bool) -> AttributePlan:
@@ -321,6 +325,7 @@ _JSON_MASK: Final = quote(MASK)
 _ONLY_STR: Final = frozenset({str})
 _TEXTS: Final = (str, bytes, bytearray, memoryview)
 _SURE_INTEGER: Final = 2**53
+_SMALL: Final = 1000
 _DEEPEST: Final = 20
 _DEEPEST_AS_TEXT: Final = 20
 _LONGEST_FLATTENED: Final = 4096

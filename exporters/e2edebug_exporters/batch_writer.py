@@ -10,18 +10,17 @@ import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from operator import itemgetter
 from typing import Final
 
 from sqlalchemy import Connection, Engine
 
 from e2edebug_exporters.error_classes import ErrorClass, classify, drop_reason, must_invalidate, short_text
 from e2edebug_exporters.ledger import Ledger, WriteResult
-from e2edebug_exporters.rows import STEP_COLUMNS, ErrorRow, RowBatch, SnapshotRow, StepRow
+from e2edebug_exporters.row_order import in_key_order
+from e2edebug_exporters.rows import ErrorRow, RowBatch, SnapshotRow, StepRow
 from e2edebug_exporters.statements.mysql import MySQLWriteStatements
 from e2edebug_exporters.statements.protocol import PacketTooLargeError, StepKey, WriteStatements
 from e2edebug_exporters.statements.sqlite import SQLiteWriteStatements
-from e2edebug_exporters.statements.upserts import STEP_KEY
 from e2edebug_exporters.summaries import RepeatCounts, group_deltas, regressions, session_deltas, statement_counts
 
 MAX_TRIES: Final = 5
@@ -98,7 +97,7 @@ class BatchWriter:
         """
         result = WriteResult()
         self._starts = {}
-        parts = _cut([_sorted(batch, result, self._starts)], pieces)
+        parts = _cut([in_key_order(batch, result, self._starts)], pieces)
         while parts:
             part = parts.pop()
             try:
@@ -125,7 +124,7 @@ class BatchWriter:
         """
         result = WriteResult()
         self._starts = {}
-        rows = _sorted(batch, result, self._starts)
+        rows = in_key_order(batch, result, self._starts)
         lent = connection.execution_options(no_parameters=connection.dialect.name != "sqlite")
         statements = self._prepared_statements(lent)
         # What is there is looked up: this connection may count found rows, which tell new from old no more.
@@ -277,40 +276,6 @@ class BatchWriter:
                 self._open_steps[row.trace_id, row.span_id, row.start_time] = False
                 if len(self._open_steps) > _OPEN_STEPS:
                     self._open_steps.popitem(last=False)
-
-
-def _sorted(batch: RowBatch, result: WriteResult, starts: dict[StepKey, StepRow]) -> RowBatch:
-    """Return *batch* in key order with each key once.
-
-    What that leaves out is counted in *result*, except for one start of each step whose end is there as well: it shares
-    the fate of the end and is put into *starts*.
-    """
-    steps: dict[StepKey, StepRow] = dict(zip(map(_key_of_step, batch.steps), batch.steps, strict=True))
-    repeated = () if len(steps) == len(batch.steps) else batch.steps
-    if repeated:
-        steps.clear()
-    for row in repeated:
-        key = (row.trace_id, row.span_id, row.start_time)
-        other = steps.setdefault(key, row)
-        if other is row:
-            continue
-        if (other.end_time is None) is (row.end_time is None) or key in starts:
-            result.already_there += 1
-            if other.end_time is None:
-                steps[key] = row
-        else:
-            steps[key], starts[key] = (row, other) if other.end_time is None else (other, row)
-    snapshots = {(row.event_key, row.timestamp): row for row in batch.snapshots}
-    result.already_there += len(batch.snapshots) - len(snapshots)
-    return RowBatch(
-        steps=[steps[key] for key in sorted(steps)],
-        # By time within one exception, so that the copy nearest to its origin is the one that stays.
-        errors=sorted(batch.errors, key=lambda row: (row.event_key, row.timestamp)),
-        snapshots=[snapshots[key] for key in sorted(snapshots)],
-    )
-
-
-_key_of_step = itemgetter(*map(STEP_COLUMNS.index, STEP_KEY))
 
 
 def _halves(batch: RowBatch) -> tuple[RowBatch, RowBatch]:

@@ -2,15 +2,16 @@
 
 An application makes the same few hundred spans over and over. What columns such a span has is decided by its name and by
 some of its attributes; the others (numbers of rows, paths, browsers) only fill their own place in the metadata. So the
-columns are kept by what decides over them, with the metadata as a text that has places to fill.
+columns are kept by what decides over them. Of what only fills a place, values that keep coming again decide as well, and
+the metadata is kept whole; once an attribute has had many values, it becomes a place to fill.
 
 What fills a place goes the way of every attribute, through cleaning and redaction. What is kept belongs to one mapper,
 and other rules of redaction come with another mapper.
 """
 
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
-from operator import itemgetter
+from collections.abc import Collection, Mapping, Sequence
+from types import NoneType
 from typing import Any, Final, NamedTuple
 
 from opentelemetry.sdk.resources import Resource
@@ -18,13 +19,15 @@ from opentelemetry.sdk.resources import Resource
 from e2edebug.policy import attributes as names
 from e2edebug_exporters.attribute_json import AttributeEncoder, AttributePlan, Facts
 from e2edebug_exporters.attribute_names import SHOWN_ALONE, TARGET
-from e2edebug_exporters.rows import StepRow
+from e2edebug_exporters.rows import SessionFacts, StepRow
 
 MOST_STEPS: Final = 4096
 _MOST_SHAPES: Final = 256
 _MOST_CHARACTERS: Final = 2_000_000
 """Per mapper, so per process: with 4,096 steps some 4 MB at most."""
 _LONGEST: Final = 8192
+_MOST_VALUES: Final = 8
+"""Of an attribute that decides over nothing but its own place, before that becomes one to fill."""
 _TRIAL: Final = 256
 _REST: Final = 16_384
 """A shape of which most spans differ is left alone for so many spans: looking up and learning in vain is dearer than mapping."""
@@ -48,37 +51,75 @@ _DECIDING_BY_MORE: Final = frozenset(
 """Of steps that an application makes itself; each is mapped."""
 
 
-class KnownStep(NamedTuple):
-    """A row whose columns are those of all spans like it, and their metadata with `%s` where it differs."""
+_EQUAL_WHEN_ALIKE: Final = frozenset({str, int, bool, NoneType})
+"""Values of one of these types that are equal are written alike; 0.0 equals -0.0, and (1,) equals (True,)."""
 
-    row: StepRow
-    metadata: str
+
+KnownColumns = tuple[str, str, str, str, str, str, str, str | None, str | None, str | None]
+"""Layer, component, operation, kind, service, status, status message, statement, its digest, code location. No StepRow,
+because a plain tuple is taken apart at once, and a named one value by value."""
+
+
+class KnownStep(NamedTuple):
+    """What all spans like one have in common: columns, and their metadata around the places to fill."""
+
+    columns: KnownColumns
+    session_facts: SessionFacts | None
+    before: str
+    filling: tuple[tuple[str, AttributePlan, str], ...]
+    """Of each place: the attribute whose value stands there, what is done with it, and what stands behind it."""
 
 
 class _Shape:
     """The spans that have the same attributes in the same order, whatever their values."""
 
     __slots__ = (
-        "decisive", "hits", "holes", "is_usable", "lookups", "needs_names", "numbers",
-        "order", "person", "rest", "steps", "target",
+        "candidates", "hits", "holes", "is_usable", "kinds", "misses", "needs_names", "order", "person", "rest",
+        "silent", "steps", "target",
     )  # fmt: skip
 
     def __init__(self) -> None:
         self.is_usable = True
         """False: what such spans become hangs on more than is looked at here."""
-        self.decisive: Callable[[list[Any]], tuple[Any, ...]] = tuple
-        """Picks, of a span's values, its name and its scope, those that decide over columns."""
-        self.numbers: list[int] = []
-        """Where integers decide: 1 equals True and 1.0, and is not written like them."""
+        self.silent: list[int] = []
+        """Where the values stand that do not decide; all others do, with a span's name, its scope and its being a root."""
+        self.kinds: list[tuple[int, type]] = []
+        """Of what type those are that decide and are no texts: 1 equals True and 1.0, and is not written like them."""
         self.target = -1
         """Where an old path with query stands, which may turn into two attributes."""
-        self.holes: list[tuple[int, AttributePlan]] = []
-        """Where values stand that fill a place of the metadata and nothing else."""
+        self.candidates: dict[int, tuple[str, AttributePlan, set[Any]]] = {}
+        """Where values that decide fill a place of the metadata and do nothing else, with the values seen there."""
+        self.holes: list[tuple[str, AttributePlan]] = []
+        """The attributes that do only that and do not decide."""
         self.order: list[str] = []
-        self.person: dict[str, int] = {}
+        self.person: dict[str, str] = {}
+        """Attributes of who made the request, by the names of their columns' facts."""
         self.needs_names = False
         self.steps: dict[tuple[Any, ...], KnownStep] = {}
-        self.lookups = self.hits = self.rest = 0
+        self.misses = self.hits = self.rest = 0
+
+    def is_decided_as_before(self, key: tuple[Any, ...]) -> bool:
+        """Say whether the values that decide have the types with which the shape was met."""
+        others = {*self.silent, *(place for place, _ in self.kinds)}
+        return all(type(value) is str for place, value in enumerate(key[:-1]) if place not in others)
+
+    def varying(self, key: tuple[Any, ...]) -> list[int]:
+        """Note the values of *key*, and return where they need not decide and have had many values or another type."""
+        kinds = dict(self.kinds)
+        found = []
+        for place, (_, _, seen) in self.candidates.items():
+            seen.add(key[place])
+            if len(seen) > _MOST_VALUES or type(key[place]) is not kinds.get(place, str):
+                found.append(place)
+        return found
+
+    def make_hole(self, place: int) -> None:
+        """Let what stands at *place* decide no longer. To be followed by forgetting the steps."""
+        raw_name, plan, _ = self.candidates.pop(place)
+        self.holes.append((raw_name, plan))
+        self.order = []
+        self.silent.append(place)
+        self.kinds = [(other, kind) for other, kind in self.kinds if other != place]
 
 
 class KnownSteps:
@@ -93,7 +134,6 @@ class KnownSteps:
         self._steps = 0
         self._characters = 0
         self._shape = _Shape()
-        self._values: list[Any] = []
         self._key: tuple[Any, ...] = ()
         self._changes = 0
         self.hits = 0
@@ -110,13 +150,15 @@ class KnownSteps:
         *,
         of_server: bool,
         is_root: bool,
-    ) -> KnownStep | None:
-        """Return what spans like this one become, if that is known. To be asked for spans without events, links and status."""
+    ) -> tuple[KnownStep, str] | None:
+        """Return what spans like this one become, with the metadata of this one, if that is known.
+
+        To be asked for spans without events, links and status.
+        """
         self.awaits_row = False
-        shapes = self._server_shapes if of_server else self._client_shapes
-        shape = shapes.get(tuple(attributes))
+        shape = (self._server_shapes if of_server else self._client_shapes).get(tuple(attributes))
         if shape is None:
-            shape = self._make_shape(attributes, shapes, of_server=of_server)
+            shape = self._make_shape(attributes, of_server=of_server)
         if not shape.is_usable:
             return None
         if shape.rest:
@@ -127,48 +169,62 @@ class KnownSteps:
                 return None
             self._resource = resource
         values = [*attributes.values(), name, scope, is_root]
-        for place in shape.numbers:
-            if type(values[place]) is not int:
+        for place, kind in shape.kinds:
+            if type(values[place]) is not kind:
+                if place in shape.candidates:
+                    self._let_vary(shape, [place])
                 return None
         if shape.target >= 0 and (type(values[shape.target]) is not str or "?" in values[shape.target]):
             return None
-        key = shape.decisive(values)
+        for place in shape.silent:
+            values[place] = None
+        key = tuple(values)
         try:
             known = shape.steps.get(key)
         except TypeError:  # a list, where somebody else keeps the attributes
             return None
-        shape.lookups += 1
-        self._shape, self._values, self._key = shape, values, key
         if known is not None:
             shape.hits += 1
-            return known
-        if shape.lookups >= _TRIAL and self._is_in_vain(shape):
+            metadata = self._metadata(known, attributes) if known.filling else known.before
+            if metadata is None:
+                return None
+            self.hits += 1
+            return known, metadata
+        shape.misses += 1
+        if shape.misses + shape.hits >= _TRIAL and self._is_in_vain(shape):
             return None
         self.awaits_row = True
+        self._shape, self._key = shape, key
         self._changes = self._encoder.changes
         return None
 
-    def metadata(self, known: KnownStep) -> str | None:
-        """Return the metadata of the span that `find` was asked for last; None when it has to be made from scratch."""
-        values, encoder = self._values, self._encoder
-        filling = []
-        for place, plan in self._shape.holes:
-            value = values[place]
+    def person(self, attributes: Mapping[str, Any], *, of_server: bool) -> Facts:
+        """Return what a known span says of a user and a session; empty for nothing."""
+        shape = (self._server_shapes if of_server else self._client_shapes)[tuple(attributes)]
+        return {name: attributes[raw_name] for name, raw_name in shape.person.items()}
+
+    def _metadata(self, known: KnownStep, attributes: Mapping[str, Any]) -> str | None:
+        """Return the metadata of a span; None when it has to be made from scratch."""
+        text = known.before
+        for name, plan, behind in known.filling:
+            value = attributes[name]
             # As encoder.shown() does first, without calling it for what was seen before.
-            fragment = plan.fragments.get(value) if type(value) is str else None
-            filling.append(encoder.shown(plan, value) if fragment is None else fragment)
-        text = known.metadata % tuple(filling)
-        if encoder.notes or len(text) > self._longest_metadata:
-            encoder.notes = {}
+            kind = type(value)
+            fragment = plan.fragments.get(value) if kind is str or kind is int else None
+            text = f"{text}{self._encoder.shown(plan, value) if fragment is None else fragment}{behind}"
+        if self._encoder.notes or len(text) > self._longest_metadata:
+            self._encoder.notes = {}
             return None
-        self.hits += 1
         return text
 
-    def person(self) -> Facts:
-        """Return what the span that `find` was asked for last says of a user and a session; empty for nothing."""
-        return {name: self._values[place] for name, place in self._shape.person.items()}
-
-    def learn(self, row: StepRow, facts: Facts, parts: Mapping[str, str], essentials: Collection[str]) -> None:
+    def learn(
+        self,
+        attributes: Mapping[str, Any],
+        row: StepRow,
+        facts: Facts,
+        parts: Mapping[str, str],
+        essentials: Collection[str],
+    ) -> None:
         """Keep what the span that `find` did not know has become, where others like it become the same.
 
         parts: of its metadata, in order. essentials: the names among them that come from the resource.
@@ -179,9 +235,13 @@ class KnownSteps:
         if (
             self._encoder.changes != self._changes
             or characters > _LONGEST
-            or sum(type(value) is not str for value in key[:-1]) != len(shape.numbers)
             or (shape.needs_names and not all(facts.get(name) for name in _NAMING))
         ):
+            return
+        if varying := shape.varying(key):
+            self._let_vary(shape, varying)
+            return
+        if not shape.is_decided_as_before(key):
             return
         places = {plan.name for _, plan in shape.holes}
         order = [name for name in parts if name in places]
@@ -191,12 +251,10 @@ class KnownSteps:
         if order != shape.order or len(order) != len(shape.holes) or not places.isdisjoint(essentials):
             shape.is_usable = False
             return
-        template = ",".join("%s" if name in places else part.replace("%", "%%") for name, part in parts.items())
-        known = KnownStep(row, "{" + template + "}")
-        if self.metadata(known) != row.metadata:
+        known = _known_step(row, parts, shape.holes)
+        if self._metadata(known, attributes) != row.metadata:
             shape.is_usable = False
             return
-        self.hits -= 1
         self._keep(shape, key, known, characters)
 
     def _keep(self, shape: _Shape, key: tuple[Any, ...], known: KnownStep, characters: int) -> None:
@@ -211,18 +269,24 @@ class KnownSteps:
         shape.steps[key] = known
 
     def _is_in_vain(self, shape: _Shape) -> bool:
-        """Let a shape rest of whose last spans most were like none before them."""
-        is_in_vain = shape.hits * 2 < shape.lookups
+        """Let a shape rest of whose last spans most were like none before them, even with all places to be filled."""
+        is_in_vain = shape.hits < shape.misses
         if is_in_vain:
-            shape.rest = _REST
-            self._steps -= len(shape.steps)
-            shape.steps.clear()
-        shape.lookups = shape.hits = 0
+            if not shape.candidates:
+                shape.rest = _REST
+            self._let_vary(shape, list(shape.candidates))
+        shape.misses = shape.hits = 0
         return is_in_vain
 
-    def _make_shape(
-        self, attributes: Mapping[str, Any], shapes: dict[tuple[str, ...], _Shape], *, of_server: bool
-    ) -> _Shape:
+    def _let_vary(self, shape: _Shape, places: Collection[int]) -> None:
+        """Let what stands at *places* decide no longer, and forget what is known of the shape."""
+        for place in places:
+            shape.make_hole(place)
+        self._steps -= len(shape.steps)
+        shape.steps.clear()
+
+    def _make_shape(self, attributes: Mapping[str, Any], *, of_server: bool) -> _Shape:
+        shapes = self._server_shapes if of_server else self._client_shapes
         if len(shapes) >= _MOST_SHAPES:
             self._steps -= sum(len(one.steps) for one in shapes.values())
             shapes.clear()
@@ -236,21 +300,44 @@ class KnownSteps:
             if name in _DECIDING_BY_MORE or (name in _PERSON and not is_alone):
                 shape.is_usable = False
             elif name in _PERSON:
-                shape.person[name] = place
+                shape.person[name] = raw_name
             elif raw_name == TARGET:
                 shape.target = place
                 shape.is_usable = shape.is_usable and "url.path" in occurrences
             elif raw_name in _READ_RAW or not is_alone:
                 decisive.append(place)
-            elif plan.is_shown or name in SHOWN_ALONE:
-                shape.holes.append((place, plan))
-            elif name == "url.path" and is_named:
-                shape.holes.append((place, plan))
-                shape.needs_names = True
+            elif plan.is_shown or name in SHOWN_ALONE or (name == "url.path" and is_named):
+                shape.needs_names = shape.needs_names or name == "url.path"
+                if type(attributes[raw_name]) in _EQUAL_WHEN_ALIKE:
+                    shape.candidates[place] = raw_name, plan, set()
+                    decisive.append(place)
+                else:
+                    shape.holes.append((raw_name, plan))
             elif name != names.CORRELATION_ID and not plan.is_hidden:
                 decisive.append(place)
-        values = list(attributes.values())
-        shape.numbers = [place for place in decisive if type(values[place]) is not str]
-        beside = range(len(values), len(values) + 3)  # name, scope and whether it is a root
-        shape.decisive = itemgetter(*decisive, *beside)
+        kinds = list(map(type, attributes.values()))
+        shape.silent = [place for place in range(len(plans)) if place not in decisive]
+        shape.kinds = [(place, kinds[place]) for place in decisive if kinds[place] is not str]
+        shape.is_usable = shape.is_usable and all(kind in _EQUAL_WHEN_ALIKE for _, kind in shape.kinds)
         return shape
+
+
+def _known_step(row: StepRow, parts: Mapping[str, str], holes: Sequence[tuple[str, AttributePlan]]) -> KnownStep:
+    """Return what *row* has in common with others; its metadata, made of *parts*, is cut at *holes*, in their order."""
+    places = {plan.name for _, plan in holes}
+    pieces = ["{"]
+    comma = ""
+    for name, part in parts.items():
+        pieces[-1] += comma
+        if name in places:
+            pieces.append("")
+        else:
+            pieces[-1] += part
+        comma = ","
+    pieces[-1] += "}"
+    filling = tuple((raw_name, plan, behind) for (raw_name, plan), behind in zip(holes, pieces[1:], strict=True))
+    columns = (
+        row.layer, row.component, row.operation, row.kind, row.service, row.status, row.status_message, row.statement,
+        row.statement_digest, row.code_location,
+    )  # fmt: skip
+    return KnownStep(columns, row.session_facts, pieces[0], filling)

@@ -1,6 +1,6 @@
 """Where a step broke, for a span that does not say what code it runs: the last of the application's frames."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any, Final
 
 from opentelemetry.sdk.trace import Event
@@ -31,7 +31,7 @@ def _stack_of(event: Event) -> Any:
     return plain_mapping(event.attributes).get("exception.stacktrace")
 
 
-def _deepest(frames: list[Frame]) -> Frame | None:
+def _deepest(frames: Sequence[Frame]) -> Frame | None:
     for frame in reversed(frames):
         if is_of_application(frame.path):
             return frame

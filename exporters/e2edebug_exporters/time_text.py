@@ -9,7 +9,6 @@ LATEST: Final = "9999-12-31 23:59:59.999999"
 _LATEST_UNIX_S: Final = 253_402_300_799
 END_OF_TIME_UNIX_NS: Final = (_LATEST_UNIX_S + 1) * 1_000_000_000
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_THREE_DIGITS: Final = tuple(f"{number:03d}" for number in range(1000))
 _MOST_REMEMBERED: Final = 64
 
 # Spans of one batch share a few seconds: formatting the second once and appending six digits takes 0.2 us, a datetime 0.9.
@@ -34,15 +33,13 @@ def time_text(unix_ns: int) -> str:
 
 def time_texts(start_unix_ns: int, end_unix_ns: int) -> tuple[str, str]:
     """Return both times as text; most spans end in the second in which they started, which saves half."""
-    second, nanosecond = divmod(start_unix_ns, 1_000_000_000)
+    # One division by what fits into a digit of Python's integers (30 bits), and no format(): a third of the instructions.
+    second, start_us = divmod(start_unix_ns // 1000, 1_000_000)
     prefix = _seconds.get(second)
-    end_nanosecond = nanosecond + end_unix_ns - start_unix_ns
-    if prefix is None or end_nanosecond >= 1_000_000_000:
+    end_us = end_unix_ns // 1000 - second * 1_000_000
+    if prefix is None or end_us >= 1_000_000:
         return time_text(start_unix_ns), time_text(end_unix_ns)
-    return (
-        prefix + _THREE_DIGITS[nanosecond // 1_000_000] + _THREE_DIGITS[nanosecond // 1000 % 1000],
-        prefix + _THREE_DIGITS[end_nanosecond // 1_000_000] + _THREE_DIGITS[end_nanosecond // 1000 % 1000],
-    )
+    return prefix + str(start_us).zfill(6), prefix + str(end_us).zfill(6)
 
 
 def is_storable(unix_ns: int | None) -> bool:
