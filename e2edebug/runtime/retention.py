@@ -1,6 +1,7 @@
 """Retention as the settings have it: the policy, and one run of it under the lease."""
 
 from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from typing import Any, Final
 
 from sqlalchemy import Engine
@@ -11,6 +12,7 @@ from e2edebug_schema.lease import hold_lease
 from e2edebug_schema.queries.configuration import configuration_rows
 from e2edebug_schema.retention.apply import LEASE, Outcome, Report, apply_retention
 from e2edebug_schema.retention.policy import RetentionPolicy
+from e2edebug_schema.retention.rollups import roll_up_hours
 
 READ_TIMEOUT_S: Final = 120.0
 """For an engine that retention uses: a statement over all rows of a table may take longer than a page may."""
@@ -64,3 +66,14 @@ def run_retention(
             return None
         policy = stored_policy(engine, config)
         return apply_retention(engine, policy, held=held, report=report, stops=stops)
+
+
+def run_rollups(engine: Engine, *, stops: Callable[[], bool] = lambda: False) -> int | None:
+    """Sum up the hours of metrics that are over, and return how many; None when another process is at it or at retention.
+
+    engine: as for run_retention().
+    """
+    with hold_lease(engine, LEASE, duration_s=LEASE_S) as held:
+        if held is None:
+            return None
+        return roll_up_hours(engine, datetime.now(UTC), goes_on=lambda _rows: held.keep() and not stops())

@@ -9,8 +9,8 @@ import logging
 import random
 import threading
 import time
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 
 FIRST_AFTER_S: Final = 60.0
 """A process that lives for less, such as most commands, never runs it."""
+
+ROLL_UP_EVERY_S: Final = 600.0
+"""An hour that is over is read minute by minute until it is summed up, at the second run after its end."""
 
 logger = logging.getLogger("e2edebug.retention")
 
@@ -53,15 +56,24 @@ class RetentionRunner:
     def _begin(self) -> None:
         self._gate = ForkGate()
         self._thread: threading.Thread | None = None
-        self._next_at = self._clock() + self._spread_out(FIRST_AFTER_S)
+        self._next_at = self._next_rollup_at = self._clock() + self._spread_out(FIRST_AFTER_S)
 
     def run_if_due(self) -> None:
         """Begin a run in a thread of its own if the interval is over. Cheap: it is asked every second."""
-        if self._clock() < self._next_at or self._stop.is_set() or not self._config().retention_runner:
+        now = self._clock()
+        is_whole_run = now >= self._next_at
+        if (
+            not (is_whole_run or now >= self._next_rollup_at)
+            or self._stop.is_set()
+            or not self._config().retention_runner
+        ):
             return
-        self._next_at = self._clock() + self._spread_out(self._config().retention_interval_s)
+        self._next_rollup_at = now + self._spread_out(ROLL_UP_EVERY_S)
+        if is_whole_run:
+            self._next_at = now + self._spread_out(self._config().retention_interval_s)
         if self._thread is None or not self._thread.is_alive():
-            self._thread = threading.Thread(target=self._work, name="e2edebug-retention", daemon=True)
+            work = self.run_once if is_whole_run else self.roll_up_once
+            self._thread = threading.Thread(target=self._work, args=(work,), name="e2edebug-retention", daemon=True)
             self._thread.start()
 
     def stop(self) -> None:
@@ -76,7 +88,23 @@ class RetentionRunner:
     def run_once(self) -> "Outcome | None":
         """Do what is due here and now; None when another process is at it, and where the schema is not this one's."""
         # What a process needs that has its first run; most end before.
-        from e2edebug.runtime.retention import READ_TIMEOUT_S, run_retention
+        from e2edebug.runtime.retention import run_retention
+
+        with self._usable_engine() as engine:
+            return run_retention(engine, self._config(), stops=self._stop.is_set) if engine is not None else None
+
+    def roll_up_once(self) -> None:
+        """Sum up the hours of metrics that are over; a whole run does it, too."""
+        from e2edebug.runtime.retention import run_rollups
+
+        with self._usable_engine() as engine:
+            if engine is not None:
+                run_rollups(engine, stops=self._stop.is_set)
+
+    @contextmanager
+    def _usable_engine(self) -> Iterator[Engine | None]:
+        """An engine of its own for one run; None where the schema is not this one's."""
+        from e2edebug.runtime.retention import READ_TIMEOUT_S
         from e2edebug_schema.migrate import status
 
         config = self._config()
@@ -84,14 +112,14 @@ class RetentionRunner:
         try:
             if engine.dialect.name == "sqlite":
                 hold_forks_back(engine, self._gate)
-            return run_retention(engine, config, stops=self._stop.is_set) if status(engine).is_usable else None
+            yield engine if status(engine).is_usable else None
         finally:
             engine.dispose()
 
-    def _work(self) -> None:
+    def _work(self, work: Callable[[], "Outcome | None"]) -> None:
         token = otel_context.attach(otel_context.set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
         try:
-            outcome = self.run_once()
+            outcome = work()
             if outcome is not None and outcome.is_over_size:
                 logger.warning(
                     "the store takes %d MB, more than E2EDEBUG_RETENTION_MAX_BYTES, with today's rows alone",

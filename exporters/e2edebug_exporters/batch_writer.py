@@ -255,6 +255,9 @@ class BatchWriter:
             statements.upsert_groups(connection, groups)
             if noted:
                 statements.insert_regressions(connection, noted)
+        if stored_snapshots:
+            # Last: the row of a late hour is one for all writers, and nobody waits for anything else while holding it.
+            statements.note_late_snapshots(connection, snapshots)
         return WriteResult(
             stored=taken + stored_snapshots + len(self._starts_of(plan.new)),
             already_there=(

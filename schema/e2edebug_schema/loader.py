@@ -1,7 +1,7 @@
 """Fill a store with invented traffic: `python -m e2edebug_schema.loader --url URL --sessions 100000`.
 
 For measuring and trying out queries at the size of a real store. Summaries, error groups and metrics are right for the
-steps beside them, and metrics of days that retention has been over are hours. Rows go by the thousand in multi-row statements, in the order of time: millions of steps in
+steps beside them, metrics of days that retention has been over are hours, and later hours are summed up. Rows go by the thousand in multi-row statements, in the order of time: millions of steps in
 minutes.
 """
 
@@ -21,6 +21,7 @@ from e2edebug_schema.bulk_rows import BulkRows
 from e2edebug_schema.engine import create_store_engine
 from e2edebug_schema.migrate import migrate
 from e2edebug_schema.partitions import ensure_daily_partitions
+from e2edebug_schema.retention.rollups import SETTLED_AFTER, put_out_of_force, roll_up_hours
 from e2edebug_schema.sample_sessions import (
     ERROR_FIELDS,
     SESSION_FIELDS,
@@ -33,6 +34,7 @@ from e2edebug_schema.sample_snapshots import SNAPSHOT_FIELDS, SampleSnapshots
 from e2edebug_schema.tables import error_group, error_log, performance_snapshot, trace_step, workflow_session
 
 SESSIONS_AT_ONCE: Final = 500
+_TIMESTAMP: Final = SNAPSHOT_FIELDS.index("timestamp")
 
 Progress = Callable[[int], None]
 """Is told how many more sessions are stored."""
@@ -77,6 +79,9 @@ def load(
         if storing is not None:
             storing.result()
     _store(engine, bulk, [], metrics.rest(), loaded)
+    # As a store is whose processes run: hours that were claimed a while before are summed up.
+    for moment in (last - SETTLED_AFTER, last):
+        roll_up_hours(engine, moment)
     return loaded
 
 
@@ -133,6 +138,7 @@ def _store(
         bulk.insert(connection, trace_step, STEP_FIELDS, steps)
         bulk.insert(connection, error_log, ERROR_FIELDS, errors)
         bulk.insert(connection, performance_snapshot, SNAPSHOT_FIELDS, snapshots)
+        put_out_of_force(connection, (row[_TIMESTAMP] for row in snapshots))
         _count_groups(connection, errors)
     loaded.sessions += len(sessions)
     loaded.steps += len(steps)

@@ -45,3 +45,9 @@ performance_rollup: Final = Table(
     UniqueConstraint("metric_name", "period_start", "layer", "component", "service", "unit", name="uq_rollup_series"),
     **plain_table_options(),
 )
+
+LATE_SNAPSHOTS: Final = "UPDATE debugging_rollup_hour SET version = version + 1 WHERE period_start IN ({})"
+"""What puts the roll-ups of hours out of force; whoever stores snapshots executes it in the same transaction.
+
+An hour that is not over has no row there, and the statement locks nothing that another writer would wait for.
+"""

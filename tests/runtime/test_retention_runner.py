@@ -14,6 +14,7 @@ from e2edebug.runtime.retention_runner import RetentionRunner
 from e2edebug_exporters.pipeline import Pipeline
 from e2edebug_schema.engine import create_store_engine
 from e2edebug_schema.lease import acquire_lease
+from e2edebug_schema.rollup_tables import rollup_hour
 from e2edebug_schema.tables import workflow_session
 
 
@@ -68,6 +69,35 @@ def test_it_runs_a_minute_after_the_start_and_then_each_interval(
                 connection.execute(workflow_session.insert(), {"correlation_id": "again", "start_time": old})
 
     assert found == [1, 0, 1, 0]
+
+
+def test_hours_are_summed_up_every_ten_minutes(
+    runner: RetentionRunner, engine: sa.Engine, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between the whole runs; the first one is a whole one, which does it, too."""
+    done: list[str] = []
+    monkeypatch.setattr(runner, "run_once", lambda: done.append("whole run"))
+    roll_up = runner.roll_up_once
+    monkeypatch.setattr(runner, "roll_up_once", lambda: (roll_up(), done.append("roll-up"))[0])
+
+    for seconds in (60, 599, 1, 600, 2400):
+        clock.now += seconds
+        runner.run_if_due()
+        runner.join(30)
+
+    assert done == ["whole run", "roll-up", "roll-up", "whole run"]
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(rollup_hour)).scalar_one() > 0
+
+
+@pytest.mark.usefixtures("old_session")
+def test_roll_ups_are_left_to_whoever_holds_the_lease(runner: RetentionRunner, engine: sa.Engine) -> None:
+    acquire_lease(engine, "retention", holder="somebody else")
+
+    runner.roll_up_once()
+
+    with engine.connect() as connection:
+        assert connection.execute(sa.select(sa.func.count()).select_from(rollup_hour)).scalar_one() == 0
 
 
 @pytest.mark.usefixtures("old_session")

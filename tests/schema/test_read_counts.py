@@ -14,6 +14,7 @@ from e2edebug_schema.queries.sessions import SessionFilter, find_session, list_s
 from e2edebug_schema.queries.snapshots import merged_histograms
 from e2edebug_schema.queries.statistics import repeated_statements
 from e2edebug_schema.queries.steps import steps_of
+from e2edebug_schema.rollup_tables import rollup_hour
 from e2edebug_schema.tables import error_log, performance_snapshot, trace_step, workflow_session
 
 LAST = datetime(2026, 11, 23, 12, tzinfo=UTC)
@@ -113,6 +114,16 @@ def test_the_sessions_of_a_user_are_read_alone(server_store: sa.Engine, user: st
         read = rows_read(connection, lambda given: list_sessions(given, filters=SessionFilter(user=user)))
 
     assert read < 60
+
+
+def test_a_day_of_p95_is_read_by_the_hour(server_store: sa.Engine) -> None:
+    """Rows by hour and component, not by minute and process."""
+    with server_store.connect() as connection:
+        by_hour = rows_read(connection, READS["p95 of a day"])
+        connection.execute(sa.delete(rollup_hour))
+        by_minute = rows_read(connection, READS["p95 of a day"])
+
+    assert by_hour < by_minute / 2, (by_hour, by_minute)
 
 
 def test_repeated_statements_are_counted_by_the_server_from_an_index(server_store: sa.Engine) -> None:

@@ -34,12 +34,14 @@ from e2edebug_exporters.statements.upserts import (
     STEP_TABLE,
     UpsertDialect,
     group_upsert_tail,
+    hours_of,
     insert_unless_there_tail,
     session_upsert_tail,
     step_finish_tail,
 )
 from e2edebug_exporters.summaries import GroupDelta, Regression, Resolution, SessionDelta
 from e2edebug_schema.engine import read_max_allowed_packet
+from e2edebug_schema.rollup_tables import LATE_SNAPSHOTS
 
 STATEMENT_BYTES: Final = 1 << 20
 """Longer statements gain nothing (10,000 rows never won) and meet the smallest max_allowed_packet in use, 1 MB."""
@@ -94,6 +96,11 @@ class MySQLWriteStatements:
     def insert_snapshots(self, connection: Connection, rows: Sequence[SnapshotRow]) -> int:
         """Insert the rows that are not there yet and return how many those were."""
         return self._execute(connection, self._insert_snapshots, (values(row) for row in rows))
+
+    def note_late_snapshots(self, connection: Connection, rows: Sequence[SnapshotRow]) -> None:
+        """Put the roll-ups of these rows' hours out of force, where there are any yet."""
+        hours = ", ".join(map(text, hours_of(row.timestamp for row in rows)))
+        connection.exec_driver_sql(LATE_SNAPSHOTS.format(hours))
 
     def stored_steps(self, connection: Connection, rows: Sequence[StepRow]) -> Mapping[StepKey, bool]:
         """Return which rows are there already, each with whether it has ended."""

@@ -35,6 +35,9 @@ class WriteStatements(Protocol):
     def insert_snapshots(self, connection: Connection, rows: Sequence[SnapshotRow]) -> int:
         """Insert the rows that are not there yet and return how many those were."""
 
+    def note_late_snapshots(self, connection: Connection, rows: Sequence[SnapshotRow]) -> None:
+        """Put the roll-ups of these rows' hours out of force, where there are any yet."""
+
     def stored_steps(self, connection: Connection, rows: Sequence[StepRow]) -> Mapping[StepKey, bool]:
         """Return which rows are there already, each with whether it has ended."""
 

@@ -26,11 +26,13 @@ from e2edebug_exporters.statements.upserts import (
     STEP_KEY,
     STEP_TABLE,
     group_upsert_tail,
+    hours_of,
     insert_unless_there_tail,
     session_upsert_tail,
     step_finish_tail,
 )
 from e2edebug_exporters.summaries import GroupDelta, Regression, Resolution, SessionDelta
+from e2edebug_schema.rollup_tables import LATE_SNAPSHOTS
 
 _SAME_EXCEPTION: Final = timedelta(days=1)
 _PARAMETERS_AT_ONCE: Final = 500
@@ -76,6 +78,11 @@ class SQLiteWriteStatements:
     def insert_snapshots(self, connection: Connection, rows: Sequence[SnapshotRow]) -> int:
         """Insert the rows that are not there yet and return how many those were."""
         return _execute_many(connection, self._insert_snapshots, [tuple(row) for row in rows])
+
+    def note_late_snapshots(self, connection: Connection, rows: Sequence[SnapshotRow]) -> None:
+        """Put the roll-ups of these rows' hours out of force, where there are any yet."""
+        for part in _parts(hours_of(row.timestamp for row in rows)):
+            connection.exec_driver_sql(LATE_SNAPSHOTS.format(_placeholders(part)), tuple(part))
 
     def stored_steps(self, connection: Connection, rows: Sequence[StepRow]) -> Mapping[StepKey, bool]:
         """Return which rows are there already, each with whether it has ended."""

@@ -6,7 +6,7 @@ of them from the old row. So every column that another assignment reads stands *
 repeats LEAST and GREATEST, which give the same whether or not they were applied once already.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -94,6 +94,11 @@ SQLITE: Final = UpsertDialect(
         " + (substr({end}, 21, 6) - substr({start}, 21, 6)) / 1000.0"
     ),
 )
+
+
+def hours_of(times: Iterable[str]) -> list[str]:
+    """Return the hours of *times*, each once and ascending, as the store writes times."""
+    return [f"{hour}:00:00.000000" for hour in sorted({time[:13] for time in times})]
 
 
 def session_upsert_tail(dialect: UpsertDialect) -> str:

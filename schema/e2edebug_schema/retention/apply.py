@@ -1,4 +1,4 @@
-"""One run of retention: partitions ahead, hours merged, old rows gone, and the store under its size.
+"""One run of retention: partitions ahead, hours summed up and merged, old rows gone, and the store under its size.
 
 plan_retention() says what a run would do; apply_retention() does it, step by step, and can be interrupted at any
 point: the next run goes on.
@@ -9,16 +9,18 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final, Literal
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Table
 
 from e2edebug_schema.column_types import SERVER_DIALECTS
 from e2edebug_schema.lease import HeldLease
 from e2edebug_schema.partitions import ensure_daily_partitions
 from e2edebug_schema.queries.reading import reading
+from e2edebug_schema.queries.rollups import start_of_hour
 from e2edebug_schema.retention.hourly_snapshots import merge_hour, unmerged_hours
 from e2edebug_schema.retention.old_days import Day, closed_days, drop_day, is_partitioned
 from e2edebug_schema.retention.old_rows import count_old_rows, delete_old_rows
 from e2edebug_schema.retention.policy import AGED_TABLES, MERGE_AFTER, AgedTable, RetentionPolicy, start_of_day
+from e2edebug_schema.retention.rollups import forget_hours, roll_up_hours
 from e2edebug_schema.retention.store_size import oldest_time, used_bytes
 from e2edebug_schema.tables import PARTITIONED_TABLES, performance_snapshot
 
@@ -100,6 +102,11 @@ class _Run:
                 self.done(Step("merge", performance_snapshot.name, hour.start + timedelta(hours=1), rows))
             if not self.goes_on():
                 return
+        # Until now their roll-ups held, so that no reader met an hour that was half merged.
+        forget_hours(self.engine, start_of_hour(self.now - MERGE_AFTER))
+
+    def roll_up(self) -> None:
+        roll_up_hours(self.engine, self.now, goes_on=self.goes_on)
 
     def clear(self, aged: AgedTable) -> None:
         cutoff = self.policy.cutoff(aged.table, self.now)
@@ -113,11 +120,13 @@ class _Run:
                 if day.before <= cutoff and self.goes_on():
                     self.drop(day, is_for_size=False)
             return
+        self._forget(aged.table, cutoff)
         rows = delete_old_rows(self.engine, aged, cutoff, goes_on=self.goes_on)
         if rows:
             self.done(Step("delete", aged.name, cutoff, rows))
 
     def drop(self, day: Day, *, is_for_size: bool) -> None:
+        self._forget(day.table, day.before)
         if drop_day(self.engine, day):
             self.done(_step_of(day, is_for_size=is_for_size))
         else:
@@ -142,6 +151,11 @@ class _Run:
             self.outcome.size_bytes = used_bytes(connection)
         self.outcome.is_over_size = self.outcome.size_bytes > limit
 
+    def _forget(self, table: Table, before: datetime) -> None:
+        """Snapshots that are about to go must not be counted from their roll-ups."""
+        if table is performance_snapshot:
+            forget_hours(self.engine, before)
+
     def _delete_oldest_day(self) -> bool:
         today = start_of_day(self.now)
         with reading(self.engine) as connection:
@@ -153,6 +167,7 @@ class _Run:
             return False
         oldest, aged = min(old, key=lambda found: start_of_day(found[0]))
         end = start_of_day(oldest) + timedelta(days=1)
+        self._forget(aged.table, end)
         rows = delete_old_rows(self.engine, aged, end, goes_on=self.goes_on)
         if rows:
             self.done(Step("delete", aged.name, end, rows, is_for_size=True))
@@ -184,6 +199,9 @@ def apply_retention(
         run.merge()
     if run.goes_on():
         run.shrink()
+    # Last, so that what stands in its way, such as a lock, holds up nothing else.
+    if run.goes_on():
+        run.roll_up()
     return run.outcome
 
 

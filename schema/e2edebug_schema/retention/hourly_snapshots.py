@@ -19,9 +19,9 @@ from sqlalchemy import ColumnElement, Engine, Row, String, and_, cast, delete, f
 
 from e2edebug_schema.histogram import Histogram
 from e2edebug_schema.queries.reading import reading
+from e2edebug_schema.queries.rollups import HOUR_S, start_of_hour
 from e2edebug_schema.tables import performance_snapshot
 
-HOUR_S: Final = 3600
 ROWS_AT_ONCE: Final = 2000
 """Rows that are merged in one transaction."""
 
@@ -52,7 +52,7 @@ def unmerged_hours(engine: Engine, before: datetime) -> list[UnmergedHour]:
     hour = func.substr(cast(_columns.timestamp, String(26)), 1, 13)
     query = (
         select(hour, _columns.layer, _columns.metric_name, func.count())
-        .where(_columns.timestamp < _start_of_hour(before), not_(_IS_MERGED))
+        .where(_columns.timestamp < start_of_hour(before), not_(_IS_MERGED))
         .group_by(hour, _columns.layer, _columns.metric_name)
     )
     with reading(engine) as connection:
@@ -217,7 +217,3 @@ def _row(start: datetime, series: _Series, hour: _Hour) -> dict[str, Any]:
         "threshold_critical": newest.threshold_critical,
         "metadata": metadata,
     }
-
-
-def _start_of_hour(moment: datetime) -> datetime:
-    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)

@@ -19,6 +19,7 @@ from e2edebug_schema.engine import create_store_engine
 from e2edebug_schema.loader import Progress, load
 from e2edebug_schema.retention.apply import apply_retention
 from e2edebug_schema.retention.policy import RetentionPolicy
+from e2edebug_schema.retention.rollups import SETTLED_AFTER
 
 STEPS_PER_SESSION = 10
 WEEK = timedelta(days=7)
@@ -82,8 +83,10 @@ class GrowingStore:
             days = (between - self.now) / timedelta(days=1)
             load(engine, sessions=sessions - written, days=days, until=between, seed=steps, progress=progress)
             self.written = write_sessions(engine, written, first=between, last=until, seed=steps + 1)
-            # What was minutes at an earlier end has become old since.
-            apply_retention(engine, RetentionPolicy({}, max_bytes=0), now=until)
+            # What was minutes at an earlier end has become old since; and the hours that are over are summed up, as the
+            # runs of a process do it that goes on: claimed by one, summed by the next.
+            for moment in (until - SETTLED_AFTER, until):
+                apply_retention(engine, RetentionPolicy({}, max_bytes=0), now=moment)
             self.now, self.steps = until, steps
         finally:
             engine.dispose()

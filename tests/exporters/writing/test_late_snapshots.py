@@ -1,0 +1,77 @@
+"""Snapshots that arrive after their hour was summed up, out of a spool say, are counted; see retention/rollups.py."""
+
+import time
+from datetime import UTC, datetime, timedelta
+
+import pytest
+import sqlalchemy as sa
+
+from e2edebug_exporters.batch_writer import BatchWriter
+from e2edebug_exporters.ledger import WriteResult
+from e2edebug_exporters.rows import RowBatch
+from e2edebug_schema.queries.snapshots import merged_histograms
+from e2edebug_schema.retention.rollups import SETTLED_AFTER, roll_up_hours
+from e2edebug_schema.rollup_tables import rollup_hour
+
+from .rows_by_hand import snapshot, step
+
+HOUR = datetime(2026, 9, 21, 14, tzinfo=UTC)
+AFTER = HOUR + timedelta(hours=1, minutes=20)
+
+
+def write(engine: sa.Engine, batch: RowBatch) -> WriteResult:
+    return BatchWriter(engine).write(batch, deadline=time.monotonic() + 30)
+
+
+def counted(engine: sa.Engine) -> int:
+    return sum(one.count for one in merged_histograms(engine, since=HOUR, until=HOUR + timedelta(hours=1)))
+
+
+@pytest.fixture
+def summed_hour(engine: sa.Engine) -> None:
+    """The hour of snapshot(), summed up with one row in it."""
+    write(engine, RowBatch(snapshots=[snapshot(1)]))
+    for now in (AFTER - SETTLED_AFTER, AFTER):
+        roll_up_hours(engine, now)
+
+
+@pytest.mark.usefixtures("summed_hour")
+def test_a_late_snapshot_counts_before_and_after_the_next_roll_up(engine: sa.Engine) -> None:
+    before = counted(engine)
+
+    write(engine, RowBatch(snapshots=[snapshot(2)]))
+
+    at_once = counted(engine)
+    assert roll_up_hours(engine, AFTER) == 1
+    assert (at_once, counted(engine)) == (2 * before, 2 * before)
+
+
+@pytest.mark.usefixtures("summed_hour")
+def test_a_late_snapshot_in_a_transaction_of_the_host_counts_too(engine: sa.Engine) -> None:
+    before = counted(engine)
+
+    with engine.begin() as connection:
+        BatchWriter(engine).write_in(connection, RowBatch(snapshots=[snapshot(2)]))
+
+    assert counted(engine) == 2 * before
+
+
+@pytest.mark.usefixtures("summed_hour")
+def test_a_second_delivery_changes_nothing(engine: sa.Engine) -> None:
+    before = counted(engine)
+
+    write(engine, RowBatch(snapshots=[snapshot(1)]))
+
+    assert counted(engine) == before
+    assert roll_up_hours(engine, AFTER) == 0
+
+
+@pytest.mark.usefixtures("summed_hour")
+def test_only_the_hours_of_the_batch_are_put_out_of_force(engine: sa.Engine) -> None:
+    write(engine, RowBatch(steps=[step(1)], snapshots=[snapshot(2, timestamp="2026-09-21 13:59:59.999999")]))
+
+    with engine.connect() as connection:
+        stale = connection.execute(
+            sa.select(rollup_hour.c.period_start).where(rollup_hour.c.version != rollup_hour.c.summed_version)
+        )
+        assert stale.scalars().all() == [HOUR - timedelta(hours=1)]
