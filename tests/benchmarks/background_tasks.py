@@ -93,6 +93,12 @@ def measure(*, quick: bool) -> list[Result]:
         cases += _of_rq(port, stock, own, quick=quick)
     if importlib.util.find_spec("django.tasks") is not None:
         cases += _of_django(own, quick=quick)
+    else:
+        import django
+
+        print(
+            f"Django's tasks: not measured, Django {django.__version__} has none; 6.0 does, on Python 3.12", flush=True
+        )
     return [result_of("background_tasks", "Tasks, jobs and threads", EXPLANATION, cases)]
 
 

@@ -6,9 +6,11 @@ from typing import Any
 import pytest
 from benchmarks.harness.comparing import differing_surroundings, figure_rows, ratio_rows, verdict
 from benchmarks.harness.listing import benchmark_names
+from benchmarks.harness.printing import show_times
 from benchmarks.harness.running import run_benchmark
 from benchmarks.harness.storing import failures_of, read_entries, results_of, store_entries
 from benchmarks.result import Case, Figure, Result, Target
+from rich.console import Console
 
 TESTS = Path(__file__).parents[1]
 
@@ -100,3 +102,14 @@ def test_a_comparison_says_that_a_machine_or_a_version_differs() -> None:
         "Python: 3.11.2 before, 3.13.1 now",
         "another machine: compare the ratios, not the figures",
     ]
+
+
+@pytest.mark.parametrize(("each_s", "is_too_long"), [(880.0, False), (910.0, True)])
+def test_a_run_says_how_long_it_took_and_whether_that_was_too_long(each_s: float, is_too_long: bool) -> None:
+    console = Console(record=True, width=100)
+
+    show_times(console, {name: {"results": [], "error": "", "duration_s": each_s} for name in ("one", "two")})
+
+    said = console.export_text()
+    assert f"{2 * each_s / 60:.1f} min" in said
+    assert ("More than the 30 minutes" in said) is is_too_long

@@ -9,7 +9,8 @@ from benchmarks.request_overhead.report import report
 
 def case(title: str, who: str, cpu_us: list[float], *, flush_us: float = 0.0) -> Measured:
     blocks: list[dict[str, Any]] = [
-        {"cpu_us": one, "caller_cpu_us": one * 0.9, "p50_us": one, "peak_rss_bytes": 50e6} for one in cpu_us
+        {"round": number, "cpu_us": one, "caller_cpu_us": one * 0.9, "p50_us": one, "peak_rss_bytes": 50e6}
+        for number, one in enumerate(cpu_us)
     ]
     return Measured(title, who, blocks, walls_us=cpu_us * 4, flush_us=[flush_us])
 
@@ -33,6 +34,16 @@ def test_rounds_that_scatter_leave_doubt_whatever_their_middle_is() -> None:
 
     assert abs(share) < 0.01
     assert doubt > 0.03
+
+
+def test_a_case_that_missed_rounds_is_compared_with_the_bare_site_in_its_own() -> None:
+    silk = case("silk", "peer", [one + 9000 for one in BARE])
+    silk.blocks = silk.blocks[1::3]
+    found = {"bare": case("bare", "base", BARE), "bare_again": case("again", "base", BARE), "silk": silk}
+
+    added = report(found, {}, "").cases[2].figures["CPU added"]
+
+    assert (added.low, added.median, added.high) == (9000, 9000, 9000)
 
 
 def test_what_is_sent_once_an_interval_is_in_our_cpu_by_its_share() -> None:

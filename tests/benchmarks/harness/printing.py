@@ -12,6 +12,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+MOST_S = 1800
+"""For all benchmarks together: longer, and nobody runs them before a change."""
+
 
 def terminal() -> Console:
     """Return where to print: with lines and colours on a terminal, plain and never cut elsewhere."""
@@ -32,13 +35,16 @@ def show_entry(console: Console, name: str, entry: Entry) -> None:
 
 
 def show_times(console: Console, entries: dict[str, Entry]) -> None:
-    """Print how long each took, and all together."""
+    """Print how long each took, and all together, with a word if that is more than a run may take."""
     rows = [
         [name, amount(entry["duration_s"], "s"), "failed" if failures_of(entry) else ""]
         for name, entry in entries.items()
     ]
-    rows.append(["all", amount(sum(entry["duration_s"] for entry in entries.values()), "s"), ""])
+    total_s = sum(entry["duration_s"] for entry in entries.values())
+    rows.append(["all", f"{total_s / 60:.1f} min" if total_s >= 60 else amount(total_s, "s"), ""])
     _table(console, "Time taken", ["benchmark", "", ""], rows)
+    if total_s > MOST_S:
+        console.print(f"More than the {MOST_S / 60:.0f} minutes that all of them may take on two cores.")
 
 
 def show_rows(console: Console, title: str, columns: Sequence[str], rows: Iterable[Sequence[str]]) -> None:

@@ -55,7 +55,7 @@ def _result(surroundings: str, *, quick: bool) -> Result:
     failures: dict[str, str] = {}
     order = random.Random(1)  # an order, not a secret
     with _a_place_of_its_own(surroundings) as environment:
-        for number in range(2 if quick else 10):
+        for number in range(2 if quick else 8):
             for name in order.sample(list(cases), len(cases)):
                 try:
                     found = _run(name, surroundings, environment)

@@ -44,6 +44,7 @@ class CaseProcess:
             raise
         self.title: str = said["title"]
         self.who: Any = said["who"]
+        self.every: int = said["every"]
 
     @property
     def pid(self) -> int:

@@ -24,6 +24,8 @@ _PATIENCE = {
 
 
 _LIMIT_S = 420
+WARM = 100
+"""Requests before anything is counted: what the writing thread learns of a site (its steps, statements) it knows then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,7 @@ def _count(name: str, environment: dict[str, str], requests: int) -> Instruction
         ]  # fmt: skip
         case = CaseProcess(name, {**environment, **_PATIENCE}, below=valgrind, limit_s=_LIMIT_S)
         try:
-            case.serve(requests, "flush")
+            case.serve(WARM, "flush")
             _tell(case.pid, "--instr=on")
             case.serve(5, "flush")
             _tell(case.pid, "--zero")

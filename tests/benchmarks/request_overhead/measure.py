@@ -2,10 +2,15 @@
 
 Each case is a process of its own that lives through the whole run. Round after round, in a new order each time, every
 case serves a block of requests; what counts is the difference to the bare site's block of the same round.
+
+A block is what a process serves in about a second: what is written once a second then has the share in it that it has
+with a site under load. Shorter ones, between which the others have their turn, were tried: they made the writing thread
+begin a transaction for every few requests, and doubled its share.
 """
 
 import argparse
 import random
+import time
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -30,7 +35,7 @@ class Measured:
     title: str
     who: Any
     blocks: list[dict[str, Any]] = field(default_factory=list)
-    """CPU time a request, in each round."""
+    """CPU time a request, in each round that it took part in, and which that was."""
     walls_us: list[float] = field(default_factory=list)
     """Of every request of all rounds."""
     flush_us: list[float] = field(default_factory=list)
@@ -43,13 +48,14 @@ def request_overhead(*, quick: bool) -> list[Result]:
     if quick:
         found, failures = run(CASES, rounds=3, most_rounds=3, requests=20)
     else:
-        found, failures = run(CASES, rounds=16, most_rounds=30, requests=100)
+        found, failures = run(CASES, rounds=12, most_rounds=30, requests=100, most_s=200)
     why_not = ""
     if quick:
         why_not = "Instructions were not counted: that takes minutes."
     elif can_count():
         with servers_for_cases() as environment:
-            counts, uncounted = count_instructions(list(found), environment, requests=20)
+            names = [name for name in found if name != CONTROL]  # which executes what the bare site does
+            counts, uncounted = count_instructions(names, environment, requests=20)
         for name, counted in counts.items():
             found[name].instructions = counted
         failures |= {f"instructions of {name}": why for name, why in uncounted.items()}
@@ -59,11 +65,12 @@ def request_overhead(*, quick: bool) -> list[Result]:
 
 
 def run(
-    names: Sequence[str], *, rounds: int, most_rounds: int, requests: int, seed: int = 1
+    names: Sequence[str], *, rounds: int, most_rounds: int, requests: int, most_s: float = 3600, seed: int = 1
 ) -> tuple[dict[str, Measured], dict[str, str]]:
     """Return what was found of each case, and why those that are missing failed.
 
-    At least *rounds*, then more until the control shows that the machine is calm enough, at most *most_rounds*.
+    At least *rounds*, then more until the control shows that the machine is calm enough, at most *most_rounds*; none
+    begins after *most_s*.
     """
     order = random.Random(seed)  # an order, not a secret
     found: dict[str, Measured] = {}
@@ -88,12 +95,16 @@ def run(
             case.serve(2 * requests)  # warm
             cases[name], found[name] = case, Measured(case.title, case.who)
 
-        def serve(case: CaseProcess) -> None:
+        def serve(case: CaseProcess, number: int) -> None:
             answer = case.serve(requests)
             one = found[case.name]
-            one.walls_us += answer.pop("walls_us")
-            one.blocks.append({key: answer[key] / requests for key in ("cpu_us", "caller_cpu_us")} | {
-                "p50_us": median(one.walls_us[-requests:]), "peak_rss_bytes": answer["peak_rss_bytes"],
+            one.walls_us += answer["walls_us"]
+            one.blocks.append({
+                "round": number,
+                "cpu_us": answer["cpu_us"] / requests,
+                "caller_cpu_us": answer["caller_cpu_us"] / requests,
+                "p50_us": median(answer["walls_us"]),
+                "peak_rss_bytes": answer["peak_rss_bytes"],
             })  # fmt: skip
 
         def flush(case: CaseProcess) -> None:
@@ -103,17 +114,21 @@ def run(
 
         for name in names:
             attempt(name, lambda name=name: start(name))
+        began = time.monotonic()
         for number in range(1, most_rounds + 1):
-            for case in order.sample(list(cases.values()), len(cases)):
-                attempt(case.name, lambda case=case: serve(case))
+            due = [case for case in cases.values() if (number - 1) % case.every == 0]
+            for case in order.sample(due, len(due)):
+                attempt(case.name, lambda case=case, number=number: serve(case, number))
             share, doubt = control(found)
             is_calm = abs(share) + doubt <= CONTROL_SHARE
-            if number % 4 == 0 or number == most_rounds:
+            is_last = number == most_rounds or time.monotonic() - began >= most_s or (number >= rounds and is_calm)
+            if number % 4 == 0 or is_last:
                 print(f"round {number}: bare against bare {share:+.1%}, give or take {doubt:.1%}", flush=True)
-            if number >= rounds and is_calm:
+            if is_last:
                 break
         for case in list(cases.values()):
-            attempt(case.name, lambda case=case: flush(case))
+            if case.who == "ours":  # the others send nothing once an interval
+                attempt(case.name, lambda case=case: flush(case))
     return found, failures
 
 

@@ -10,6 +10,7 @@ begin()               switch it on, before `django.setup()`
 prepare()             optional: what it needs once before it serves, such as tables
 settle()              optional: wait until it has sent what it sends by itself within seconds; by default flush()
 flush()               send all that waits, aggregated metrics of this moment included
+EVERY                 optional: it is measured in one of so many rounds, where its effect is far above the noise
 """
 
 import gc
@@ -29,8 +30,8 @@ from benchmarks.request_overhead.site import PRODUCTS, site_settings
 def main(name: str) -> None:
     """Serve until the input ends.
 
-    A line `100 settle` or `100 flush` (the default) asks for so many requests and what has to be sent after them, and
-    is answered by what all of it cost, as a line of JSON. With 0 requests it is the cost of the sending alone.
+    A line `100 settle` or `100 flush` asks for so many requests and what has to be sent after them, and is answered by
+    what all of it cost, as a line of JSON. With 0 requests it is the cost of the sending alone.
     """
     case: ModuleType = importlib.import_module(f"benchmarks.request_overhead.cases.{name}")
     settings = site_settings()
@@ -49,15 +50,16 @@ def main(name: str) -> None:
         prepare()
     application = WSGIHandler()
     ways = {"flush": case.flush, "settle": getattr(case, "settle", case.flush)}
-    print(json.dumps({"title": case.TITLE, "who": case.WHO}), flush=True)
+    gc.collect()
+    print(json.dumps({"title": case.TITLE, "who": case.WHO, "every": getattr(case, "EVERY", 1)}), flush=True)
     for line in sys.stdin:
-        requests, way = (*line.split(), "flush")[:2]
+        requests, way = line.split()
         print(json.dumps(block(application, ways[way], int(requests))), flush=True)
+        gc.collect()
 
 
 def block(application: Any, send: Callable[[], None], requests: int) -> dict[str, Any]:
     """Return CPU time of the process and of the serving thread in it, in all, and how long each request took."""
-    gc.collect()
     walls = []
     process_ns, thread_ns = time.process_time_ns(), time.thread_time_ns()
     for number in range(requests):

@@ -4,6 +4,7 @@ from typing import Any
 
 TITLE = "django-silk"
 WHO = "peer"
+EVERY = 4
 
 
 def configure(settings: dict[str, Any]) -> None:
