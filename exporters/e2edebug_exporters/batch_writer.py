@@ -16,12 +16,13 @@ from sqlalchemy import Connection, Engine
 
 from e2edebug_exporters.error_classes import ErrorClass, classify, drop_reason, must_invalidate, short_text
 from e2edebug_exporters.ledger import Ledger, WriteResult
+from e2edebug_exporters.repeated_statements import RepeatCounts, StatementCounts, statement_counts
 from e2edebug_exporters.row_order import in_key_order
 from e2edebug_exporters.rows import ErrorRow, RowBatch, SnapshotRow, StepRow
 from e2edebug_exporters.statements.mysql import MySQLWriteStatements
 from e2edebug_exporters.statements.protocol import PacketTooLargeError, StepKey, WriteStatements
 from e2edebug_exporters.statements.sqlite import SQLiteWriteStatements
-from e2edebug_exporters.summaries import RepeatCounts, group_deltas, regressions, session_deltas, statement_counts
+from e2edebug_exporters.summaries import group_deltas, regressions, session_deltas
 
 MAX_TRIES: Final = 5
 MAX_APPEARANCES: Final = 20
@@ -58,7 +59,7 @@ class _Plan:
     errors: list[ErrorRow] = field(default_factory=list)
     known: list[StepRow] = field(default_factory=list)
     already_there: int = 0
-    statement_counts: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    statement_counts: StatementCounts = field(default_factory=dict)
     """How often each statement of a trace stands in `new` and `finished`."""
 
 

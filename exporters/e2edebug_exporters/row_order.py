@@ -8,6 +8,7 @@ from typing import Final
 from e2edebug_exporters.ledger import WriteResult
 from e2edebug_exporters.rows import RowBatch, StepRow
 from e2edebug_exporters.statements.protocol import StepKey
+from e2edebug_exporters.step_places import SPAN_ID, TRACE_ID
 
 
 def in_key_order(batch: RowBatch, result: WriteResult, starts: dict[StepKey, StepRow]) -> RowBatch:
@@ -68,5 +69,5 @@ def _steps_once(rows: Sequence[StepRow], result: WriteResult, starts: dict[StepK
     return [steps[key] for key in sorted(steps)]
 
 
-_trace_of: Final = itemgetter(StepRow._fields.index("trace_id"))
-_span_of: Final = itemgetter(StepRow._fields.index("span_id"))
+_trace_of: Final = itemgetter(TRACE_ID)
+_span_of: Final = itemgetter(SPAN_ID)

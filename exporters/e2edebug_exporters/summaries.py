@@ -4,15 +4,27 @@ Only rows that turned out to be new come here, so that a batch delivered twice c
 """
 
 import json
-from collections import Counter, OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from operator import itemgetter
+from itertools import groupby
+from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple
 
 from e2edebug.policy.release_order import is_later_release
-from e2edebug_exporters.rows import STEP_COLUMNS, ErrorRow, SessionFacts, StepRow
+from e2edebug_exporters.repeated_statements import RepeatCounts, StatementCounts
+from e2edebug_exporters.rows import ErrorRow, SessionFacts, StepRow
+from e2edebug_exporters.step_places import (
+    CORRELATION_ID,
+    DURATION_MS,
+    END_TIME,
+    SERVICE,
+    SESSION_FACTS,
+    START_TIME,
+    STATEMENT,
+    STATEMENT_DIGEST,
+    TRACE_ID,
+)
 from e2edebug_schema.tables import EXPLICIT_STATUS_RANK, OPEN_STATUS_RANK, STATUS_RANKS, text_limits, workflow_session
 
 DEFAULT_WORKFLOW_TYPE: Final = "api_call"
@@ -21,6 +33,7 @@ _LONGEST_STEP_NAME: Final = _LIMITS["slowest_step"]
 _MILLISECOND: Final = timedelta(milliseconds=1)
 _SECONDS_AT: Final = len("2026-09-21 14:13:")
 _TIME_LENGTH: Final = len("2026-09-21 14:13:20.123456")
+_SHORTER_THAN_ANY: Final = -1.0
 
 
 @dataclass(slots=True)
@@ -67,33 +80,38 @@ class SessionDelta:
             return (_microseconds(end) - _microseconds(start)) / 1000
         return (datetime.fromisoformat(end) - datetime.fromisoformat(start)) / _MILLISECOND
 
-    def add_step(self, row: StepRow, *, is_finish: bool) -> None:
-        """Count one new step, or the end of one whose start was counted before."""
-        # Each column is read once: by name, it is a call.
-        (
-            _, trace_id, _, _, _, component, operation, _, service, start_time, end_time, duration_ms, _, _, statement,
-            digest, _, _, facts,
-        ) = row  # fmt: skip
-        if start_time <= self.start_time:
-            self.start_time = start_time
-            self.trace_id = trace_id
+    def add_steps(self, rows: Iterable[StepRow], *, is_finish: bool) -> None:
+        """Count new steps, or the ends of some whose starts were counted before."""
+        start_time, trace_id, end_time = self.start_time, self.trace_id, self.end_time
+        slowest, slowest_ms = None, _SHORTER_THAN_ANY if self.slowest_ms is None else self.slowest_ms
+        steps = queries = 0
+        for row in rows:
+            steps += 1
+            start = row[START_TIME]
+            if start <= start_time:
+                start_time, trace_id = start, row[TRACE_ID]
+            facts = row[SESSION_FACTS]
+            if facts is not None:
+                self._learn(facts, row)
+            if not self.service:
+                self.service = row[SERVICE]
+            end = row[END_TIME]
+            if end is None:
+                continue
+            if end_time is None or end > end_time:
+                end_time = end
+            if row[STATEMENT_DIGEST] is not None or row[STATEMENT] is not None:
+                queries += 1
+            duration_ms = row[DURATION_MS]
+            if duration_ms is not None and duration_ms > slowest_ms and (facts is None or not facts.is_root):
+                slowest, slowest_ms = row, duration_ms
+        self.start_time, self.trace_id, self.end_time = start_time, trace_id, end_time
+        self.query_count += queries
         if not is_finish:
-            self.step_count += 1
-        if facts is not None:
-            self._learn(facts, row)
-        if not self.service:
-            self.service = service
-        if end_time is None:
-            return
-        if self.end_time is None or end_time > self.end_time:
-            self.end_time = end_time
-        if digest is not None or statement is not None:
-            self.query_count += 1
-        if duration_ms is not None and (self.slowest_ms is None or duration_ms > self.slowest_ms):
-            if facts is not None and facts.is_root:
-                return
-            self.slowest_ms = duration_ms
-            self.slowest_step = f"{component} {operation}".strip()[:_LONGEST_STEP_NAME]
+            self.step_count += steps
+        if slowest is not None:
+            self.slowest_ms = slowest_ms
+            self.slowest_step = f"{slowest.component} {slowest.operation}".strip()[:_LONGEST_STEP_NAME]
 
     def _learn(self, facts: SessionFacts, row: StepRow) -> None:
         if facts.is_root and (self.root_start_time is None or row.start_time < self.root_start_time):
@@ -218,56 +236,11 @@ def regressions(deltas: Sequence[GroupDelta], resolved: Mapping[tuple[str, int],
     return found
 
 
-class RepeatCounts:
-    """How often this process saw each statement in each trace: what finds an N+1. Bounded; old traces are forgotten."""
-
-    def __init__(self, *, max_traces: int = 2000, max_digests: int = 500) -> None:
-        self._max_traces = max_traces
-        self._max_digests = max_digests
-        self._traces: OrderedDict[str, dict[str, int]] = OrderedDict()
-
-    def after(self, trace_id: str, digest: str, count: int) -> int:
-        """Return what the count would be with *count* more."""
-        return self._traces.get(trace_id, {}).get(digest, 0) + count
-
-    def add(self, counts: Mapping[tuple[str, str], int]) -> None:
-        """Remember what a committed transaction stored."""
-        for (trace_id, digest), count in counts.items():
-            digests = self._traces.get(trace_id)
-            if digests is None:
-                digests = self._traces[trace_id] = {}
-                if len(self._traces) > self._max_traces:
-                    self._traces.popitem(last=False)
-            if digest not in digests and len(digests) >= self._max_digests:
-                # The least repeated one makes room: the statement that is an N+1 may begin late in a long trace.
-                del digests[min(digests, key=digests.__getitem__)]
-            digests[digest] = digests.get(digest, 0) + count
-            self._traces.move_to_end(trace_id)
-
-    def clear(self) -> None:
-        """Forget everything: a forked child counts its own."""
-        self._traces.clear()
-
-
-def statement_counts(rows: Iterable[StepRow]) -> Counter[tuple[str, str]]:
-    """Return how often each (trace id, statement digest) stands in *rows*; a statement counts once it has ended."""
-    return Counter(
-        [
-            (trace_id, digest)
-            for trace_id, end, digest in map(_of_statement, rows)
-            if digest is not None and end is not None
-        ]
-    )
-
-
-_of_statement: Final = itemgetter(*map(STEP_COLUMNS.index, ("trace_id", "end_time", "statement_digest")))
-
-
 def session_deltas(
     new: Sequence[StepRow],
     finished: Sequence[StepRow],
     errors: Sequence[ErrorRow],
-    counts: Mapping[tuple[str, str], int],
+    counts: StatementCounts,
     repeats: RepeatCounts,
 ) -> list[SessionDelta]:
     """Return one delta per session, in the order in which sessions are locked.
@@ -276,15 +249,14 @@ def session_deltas(
     `statement_counts` of new and finished steps.
     """
     deltas: dict[str, SessionDelta] = {}
-    digests: dict[tuple[str, str], StepRow] = {}
     for rows, is_finish in ((new, False), (finished, True)):
-        for row in rows:
-            delta = deltas.get(row.correlation_id)
+        # Rows come sorted by trace, so those of a session stand together, or in a few runs.
+        for correlation_id, run in groupby(rows, key=_correlation_of):
+            of_session = list(run)
+            delta = deltas.get(correlation_id)
             if delta is None:
-                delta = deltas[row.correlation_id] = SessionDelta(row.correlation_id, row.start_time)
-            delta.add_step(row, is_finish=is_finish)
-            if row.statement_digest is not None:
-                digests.setdefault((row.trace_id, row.statement_digest), row)
+                delta = deltas[correlation_id] = SessionDelta(correlation_id, of_session[0][START_TIME])
+            delta.add_steps(of_session, is_finish=is_finish)
     for error in errors:
         if error.correlation_id is not None:
             delta = deltas.get(error.correlation_id)
@@ -294,13 +266,19 @@ def session_deltas(
                 )
                 deltas[error.correlation_id] = delta
             delta.error_count += 1
-    for key, count in counts.items():
-        row = digests[key]
-        total, delta = repeats.after(*key, count), deltas[row.correlation_id]
-        if total > delta.repeat_count:
-            delta.repeat_count, delta.repeat_digest = total, key[1]
-            delta.repeat_statement = None if row.statement is None else row.statement[: _LIMITS["repeat_statement"]]
-    return sorted(deltas.values(), key=lambda delta: delta.correlation_id)
+    for trace_id, statements in counts.items():
+        before = repeats.of_trace(trace_id)
+        for digest, (count, row) in statements.items():
+            total = before.get(digest, 0) + count if before else count
+            delta = deltas[row[CORRELATION_ID]]
+            if total > delta.repeat_count:
+                delta.repeat_count, delta.repeat_digest = total, digest
+                delta.repeat_statement = None if row.statement is None else row.statement[: _LIMITS["repeat_statement"]]
+    return sorted(deltas.values(), key=_session_of)
+
+
+_correlation_of: Final = itemgetter(CORRELATION_ID)
+_session_of: Final = attrgetter("correlation_id")
 
 
 def group_deltas(errors: Iterable[ErrorRow]) -> list[GroupDelta]:

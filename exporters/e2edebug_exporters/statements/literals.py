@@ -13,7 +13,7 @@ _CACHE_ENTRIES = 4096
 _CACHE_CHARS = 1 << 20
 _CACHED_TEXT_CHARS = 8192
 
-_HARMLESS = b"0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_.: -"
+_LONGEST_EXACT_MS = 2**53 / 1e6
 
 
 class NotFiniteError(ValueError):
@@ -43,15 +43,33 @@ def literal(value: str | float | None) -> str:
     return text(value) if isinstance(value, str) else number(value)
 
 
+def milliseconds(duration: float | None) -> str:
+    """Return a duration as a literal that reads back as the same double.
+
+    Of what was counted in nanoseconds that is `1234567e-6`: the quotient is the double that is nearest to it. It is an
+    integer's digits, while repr() has to search for the shortest ones of a double. Raises NotFiniteError.
+    """
+    if duration is None:
+        return "NULL"
+    if 0 <= duration < _LONGEST_EXACT_MS:
+        nanoseconds = int(duration * 1e6 + 0.5)
+        if nanoseconds / 1e6 == duration:
+            return f"{nanoseconds}e-6"
+    if not math.isfinite(duration):
+        raise NotFiniteError(f"a duration of {duration!r} ms")
+    return repr(float(duration))
+
+
 def values(row: Iterable[str | float | None]) -> str:
     """Return a row of any columns in parentheses; for rows that are few."""
-    return f"({','.join(map(literal, row))})"
+    written = ["NULL" if value is None else text(value) if isinstance(value, str) else number(value) for value in row]
+    return f"({','.join(written)})"
 
 
 def are_harmless(values: Iterable[str]) -> bool:
-    """Say whether every value may stand in plain quotes: ids, digests, times. One pass over all, not one call each."""
-    # Deleting bytes is five times as fast as a regular expression; anything beyond ASCII leaves bytes behind.
-    return not "".join(values).encode("utf-8", "surrogatepass").translate(None, _HARMLESS)
+    """Say whether every value may stand in plain quotes, as text() would write it. One look at all, not a call each."""
+    joined = "".join(values)
+    return joined.isascii() and "'" not in joined and "\\" not in joined
 
 
 class LiteralCache(dict[str | None, str]):

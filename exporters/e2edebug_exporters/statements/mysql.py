@@ -13,7 +13,7 @@ from typing import Final
 from sqlalchemy import Connection
 
 from e2edebug_exporters.rows import ERROR_COLUMNS, SNAPSHOT_COLUMNS, STEP_COLUMNS, ErrorRow, SnapshotRow, StepRow
-from e2edebug_exporters.statements.literals import LiteralCache, literal, number, text, values
+from e2edebug_exporters.statements.literals import LiteralCache, literal, milliseconds, text, values
 from e2edebug_exporters.statements.protocol import PacketTooLargeError, StepKey
 from e2edebug_exporters.statements.step_values import StepValues
 from e2edebug_exporters.statements.upserts import (
@@ -175,16 +175,19 @@ class MySQLWriteStatements:
 def session_values(deltas: Sequence[SessionDelta], cache: LiteralCache) -> Iterator[str]:
     """Yield the VALUES of each session. What comes from a few texts is looked up, the rest is written out each time."""
     for delta in deltas:
-        slowest_ms, duration_ms = delta.slowest_ms, delta.duration_ms
+        # An f-string asks nobody; literal() would be called for six columns that mostly hold nothing.
+        user_id, user_label, key = delta.user_id, delta.user_label, delta.session_key
+        trace_id, parent, end_time = delta.trace_id, delta.parent_correlation_id, delta.end_time
         yield (
-            f"({text(delta.correlation_id)},{cache[delta.workflow_type]},{literal(delta.user_id)},"
-            f"{literal(delta.user_label)},{literal(delta.session_key)},{literal(delta.trace_id)},"
-            f"{literal(delta.parent_correlation_id)},{cache[delta.root_operation]},{cache[delta.service]},"
-            f"{cache[delta.service_release]},{text(delta.start_time)},{literal(delta.end_time)},"
-            f"{'NULL' if duration_ms is None else number(duration_ms)},{cache[delta.status]},{delta.status_rank},"
+            f"({text(delta.correlation_id)},{cache[delta.workflow_type]},{'NULL' if user_id is None else text(user_id)},"
+            f"{'NULL' if user_label is None else text(user_label)},{'NULL' if key is None else text(key)},"
+            f"{'NULL' if trace_id is None else text(trace_id)},{'NULL' if parent is None else text(parent)},"
+            f"{cache[delta.root_operation]},{cache[delta.service]},{cache[delta.service_release]},"
+            f"{text(delta.start_time)},{'NULL' if end_time is None else text(end_time)},"
+            f"{milliseconds(delta.duration_ms)},{cache[delta.status]},{delta.status_rank},"
             f"{delta.step_count},{delta.query_count},{delta.error_count},{delta.repeat_count},"
             f"{cache[delta.repeat_digest]},{cache[delta.repeat_statement]},{cache[delta.slowest_step]},"
-            f"{'NULL' if slowest_ms is None else number(slowest_ms)},{literal(delta.metadata)})"
+            f"{milliseconds(delta.slowest_ms)},{literal(delta.metadata)})"
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from e2edebug_exporters.rows import StepRow
-from e2edebug_exporters.statements.literals import LiteralCache, NotFiniteError, are_harmless, text, values
+from e2edebug_exporters.statements.literals import LiteralCache, are_harmless, milliseconds, text, values
 
 _ROWS_AT_ONCE: Final = 64
 """Proved harmless together, which takes a function of C that lets no other thread run meanwhile."""
@@ -63,7 +63,7 @@ class StepValues:
                 unproved += (span_id, start, end)
                 end_time = f"'{end}'"
             written.append(
-                f"{beginning}{span_id}',{parent_id},{ahead},'{start}',{end_time},{_milliseconds(duration)},{behind},"
+                f"{beginning}{span_id}',{parent_id},{ahead},'{start}',{end_time},{milliseconds(duration)},{behind},"
                 f"{text(metadata)})"
             )
         if are_harmless(unproved):
@@ -81,23 +81,3 @@ class StepValues:
                 self._characters = size
             self._shared[key] = made
         return made
-
-
-def _milliseconds(duration: float | None) -> str:
-    """Return a duration as a literal that reads back as the same double.
-
-    Of what was counted in nanoseconds that is `1234567e-6`: the quotient is the double that is nearest to it. It is an
-    integer's digits, while repr() has to search for the shortest ones of a double.
-    """
-    if duration is None:
-        return "NULL"
-    if duration - duration != 0.0:
-        raise NotFiniteError(f"a duration of {duration!r} ms")
-    if 0 <= duration < _LONGEST_EXACT_MS:
-        nanoseconds = int(duration * 1e6 + 0.5)
-        if nanoseconds / 1e6 == duration:
-            return f"{nanoseconds}e-6"
-    return repr(float(duration))
-
-
-_LONGEST_EXACT_MS: Final = 2**53 / 1e6

@@ -12,9 +12,9 @@ import sqlalchemy as sa
 from e2edebug_exporters.batch_writer import BatchWriter, StoreUnavailable
 from e2edebug_exporters.error_classes import ErrorClass
 from e2edebug_exporters.ledger import WriteResult
+from e2edebug_exporters.repeated_statements import RepeatCounts
 from e2edebug_exporters.rows import RowBatch, SessionFacts, StepRow
 from e2edebug_exporters.store_connection import StoreConnection
-from e2edebug_exporters.summaries import RepeatCounts
 from e2edebug_exporters.workflow_timeouts import WorkflowTimeouts
 from e2edebug_schema.engine import create_store_engine
 from e2edebug_schema.tables import error_group, trace_step
@@ -202,12 +202,12 @@ def test_a_statement_is_repeated_as_often_as_it_ended(engine: sa.Engine) -> None
 
 def test_a_statement_that_begins_late_in_a_long_trace_is_still_found_to_repeat() -> None:
     counts = RepeatCounts(max_digests=3)
-    counts.add({("t", "often"): 9, ("t", "rare"): 1, ("t", "twice"): 2})
+    counts.add({"t": {"often": (9, step(1)), "rare": (1, step(2)), "twice": (2, step(3))}})
 
-    counts.add({("t", "late"): 4})
-    counts.add({("t", "late"): 4})
+    counts.add({"t": {"late": (4, step(4))}})
+    counts.add({"t": {"late": (4, step(4))}})
 
-    assert [counts.after("t", digest, 0) for digest in ("often", "rare", "twice", "late")] == [9, 0, 2, 8]
+    assert counts.of_trace("t") == {"often": 9, "twice": 2, "late": 8}
 
 
 def test_the_earliest_root_of_a_batch_names_the_session(engine: sa.Engine) -> None:
