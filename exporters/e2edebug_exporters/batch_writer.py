@@ -22,6 +22,7 @@ from e2edebug_exporters.rows import ErrorRow, RowBatch, SnapshotRow, StepRow
 from e2edebug_exporters.statements.mysql import MySQLWriteStatements
 from e2edebug_exporters.statements.protocol import PacketTooLargeError, StepKey, WriteStatements
 from e2edebug_exporters.statements.sqlite import SQLiteWriteStatements
+from e2edebug_exporters.step_places import END_TIME
 from e2edebug_exporters.summaries import group_deltas, regressions, session_deltas
 
 MAX_TRIES: Final = 5
@@ -276,7 +277,7 @@ class BatchWriter:
         for row in plan.finished:
             self._open_steps.pop((row.trace_id, row.span_id, row.start_time), None)
         for row in plan.new:
-            if row.end_time is None:
+            if row[END_TIME] is None:
                 self._open_steps[row.trace_id, row.span_id, row.start_time] = False
                 if len(self._open_steps) > _OPEN_STEPS:
                     self._open_steps.popitem(last=False)

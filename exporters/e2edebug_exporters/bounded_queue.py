@@ -60,6 +60,14 @@ class Item(NamedTuple):
     size_bytes: int
 
 
+def item_of(entry: "_Entry") -> Item:
+    """Return the item of five values, without the constructor of a named tuple, which is Python code."""
+    return _new_tuple(Item, entry)
+
+
+_new_tuple: Final = tuple.__new__
+
+
 class BoundedQueue:
     """First in, first out, in a lane for each rank. Safe for threads and handlers.
 
@@ -201,7 +209,7 @@ class BoundedQueue:
                     self._taken_from = entry[0]
                 rows += entry[3]
                 size_bytes += entry[4]
-                taken.append(Item._make(entry))
+                taken.append(item_of(entry))
             self._ledger.emit(rows)
             if len(self):
                 self._size_bytes -= size_bytes
@@ -210,13 +218,16 @@ class BoundedQueue:
         return taken
 
     def _pop_oldest(self) -> "_Entry | None":
-        while lanes := [lane for lane in self._lanes if lane]:
+        plain, metrics, errors, failed, saved = self._lanes
+        while True:
             try:
-                oldest = lanes[0] if len(lanes) == 1 else min(lanes, key=_first_sequence)
-                return oldest.popleft()
+                if not (metrics or errors or failed or saved):  # as nearly always
+                    return plain.popleft() if plain else None
+                lanes = [lane for lane in self._lanes if lane]
+                if lanes:
+                    return min(lanes, key=_first_sequence).popleft()
             except IndexError:  # pushed out meanwhile
                 continue
-        return None
 
     def settle(self) -> None:
         """What was taken last is accounted for."""

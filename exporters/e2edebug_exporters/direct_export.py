@@ -18,7 +18,7 @@ from e2edebug.policy.config import Config, load_config
 from e2edebug.policy.durability import Durability
 from e2edebug.policy.self_report import internal_error
 from e2edebug_exporters import process_lifecycle
-from e2edebug_exporters.bounded_queue import Item, Kind
+from e2edebug_exporters.bounded_queue import Kind, item_of
 from e2edebug_exporters.configured_mapper import mapper_of
 from e2edebug_exporters.delivery import INTERNAL_ERROR, Delivery
 from e2edebug_exporters.fork_gate import ForkGate
@@ -93,7 +93,7 @@ class DirectExport:
         deadline = time.monotonic() + timeout_s
         self.ledger.emit(rows)
         each = rows // len(payloads) if payloads else 0
-        self._delivery.load([Item(0, kind, payload, each, 0) for payload in payloads])
+        self._delivery.load([item_of((0, kind, payload, each, 0)) for payload in payloads])
         while self._delivery.is_holding:
             if self._delivery.advance(deadline=deadline) or not self._delivery.is_holding:
                 continue

@@ -179,6 +179,7 @@ class KnownSteps:
         for place in shape.silent:
             values[place] = None
         key = tuple(values)
+        self._shape = shape
         try:
             known = shape.steps.get(key)
         except TypeError:  # a list, where somebody else keeps the attributes
@@ -194,14 +195,13 @@ class KnownSteps:
         if shape.misses + shape.hits >= _TRIAL and self._is_in_vain(shape):
             return None
         self.awaits_row = True
-        self._shape, self._key = shape, key
+        self._key = key
         self._changes = self._encoder.changes
         return None
 
-    def person(self, attributes: Mapping[str, Any], *, of_server: bool) -> Facts:
-        """Return what a known span says of a user and a session; empty for nothing."""
-        shape = (self._server_shapes if of_server else self._client_shapes)[tuple(attributes)]
-        return {name: attributes[raw_name] for name, raw_name in shape.person.items()}
+    def person(self, attributes: Mapping[str, Any]) -> Facts:
+        """Return what the span that `find` was asked for last says of a user and a session; empty for nothing."""
+        return {name: attributes[raw_name] for name, raw_name in self._shape.person.items()}
 
     def _metadata(self, known: KnownStep, attributes: Mapping[str, Any]) -> str | None:
         """Return the metadata of a span; None when it has to be made from scratch."""

@@ -71,13 +71,15 @@ class LayerResolver:
         elif kind is _SERVER:
             self._note_serving(span.resource)
         if kind is _INTERNAL or kind is _SERVER or kind is _CONSUMER:
-            self._remember(span, layer)
+            context = span.context
+            if context is not None:
+                self._remember(context.span_id, layer)
         return layer
 
-    def note_request(self, span: ReadableSpan, layer: str) -> None:
+    def note_request(self, resource: Resource, span_id: int, layer: str) -> None:
         """Remember the layer of a server span that was found without being asked for here."""
-        self._note_serving(span.resource)
-        self._remember(span, layer)
+        self._note_serving(resource)
+        self._remember(span_id, layer)
 
     def known_layer(self, span_id: int) -> str | None:
         """Return the layer of a span seen before, as long as it is remembered."""
@@ -116,15 +118,12 @@ class LayerResolver:
         """Return the likely layer of a span that has not ended: where requests are answered, it is one of them."""
         return "api" if id(resource) in self._serving_resources else DEFAULT_LAYER
 
-    def _remember(self, span: ReadableSpan, layer: str) -> None:
-        context = span.context
-        if context is None:
-            return
+    def _remember(self, span_id: int, layer: str) -> None:
         known = self._known
         if len(known) >= _MOST_REMEMBERED:
             for oldest in list(known)[: _MOST_REMEMBERED // 2]:
                 del known[oldest]
-        known[context.span_id] = layer
+        known[span_id] = layer
 
     def _note_serving(self, resource: Resource) -> None:
         # A process has one resource for life; many only come from other senders, one with each of their requests.

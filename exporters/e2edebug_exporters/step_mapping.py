@@ -121,7 +121,7 @@ class StepMapper:
         if correlation is None:
             correlation = derived_id
         elif is_root:
-            self._note_correlation(span.context, correlation)
+            self._note_correlation(span.context[_TRACE_ID] if span.context is not None else 0, correlation)
         # By position: 19 keyword arguments would cost a microsecond. The order is that of StepRow.
         row = StepRow(
             correlation,
@@ -197,10 +197,10 @@ class StepMapper:
         if correlation is None or (correlation := self._accept(correlation)) is None:
             correlation = derived_id
         elif is_root:
-            self._note_correlation(context, correlation)
+            self._note_correlation(trace_number, correlation)
         if of_server:
-            self._layers.note_request(span, columns[0])
-        if session_facts is not None and (person := known_steps.person(attributes, of_server=of_server)):
+            self._layers.note_request(resource, span_number, columns[0])
+        if session_facts is not None and (person := known_steps.person(attributes)):
             session_facts = self._sessions.with_person(session_facts, person)
         start_time, end_time = time_texts(start, end)
         layer, component, operation, kind_name, service, status, message, statement, digest, location = columns
@@ -240,11 +240,10 @@ class StepMapper:
         span_id = f"{context.span_id & _SPAN_ID_BITS:016x}" if context is not None and context.span_id else digest[:16]
         return f"{trace_id & _TRACE_ID_BITS:032x}", span_id, correlation_id.from_trace_id(trace_id & _TRACE_ID_BITS)
 
-    def _note_correlation(self, context: SpanContext | None, correlation: str) -> None:
-        if context is not None:
-            if len(self._correlations) >= _MOST_REMEMBERED:
-                self._correlations.clear()
-            self._correlations[context.trace_id] = correlation
+    def _note_correlation(self, trace_id: int, correlation: str) -> None:
+        if len(self._correlations) >= _MOST_REMEMBERED:
+            self._correlations.clear()
+        self._correlations[trace_id] = correlation
 
     def _parent_id(self, parent: SpanContext | None) -> str | None:
         number = parent.span_id if parent is not None else 0

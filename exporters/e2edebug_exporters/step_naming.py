@@ -5,6 +5,7 @@ method and path, a request after its route.
 """
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -118,6 +119,7 @@ def _requested_path(facts: Facts) -> str:
     return (_split(url).path or "/") if isinstance(url, str) else ""
 
 
+@lru_cache(maxsize=16)  # host and path of one URL are asked for one after the other
 def _split(url: str) -> Any:
     try:
         split = urlsplit(url)
