@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from benchmarks.store_growth.growing_store import GrowingStore
 from sqlalchemy import Connection, Engine
 
+from e2edebug_schema.rollup_tables import performance_rollup, rollup_hour
 from e2edebug_schema.tables import (
     error_group,
     error_log,
@@ -20,7 +21,7 @@ from e2edebug_schema.tables import (
 
 PAGE_BYTES = 16_384
 SAMPLED_STEPS = 20_000
-TABLES = (trace_step, workflow_session, performance_snapshot, error_log, error_group)
+TABLES = (trace_step, workflow_session, performance_snapshot, performance_rollup, rollup_hour, error_log, error_group)
 ROWS = "rows"
 
 

@@ -16,6 +16,7 @@ from benchmarks.store_growth.reads import Taken, measure_reads
 
 from e2edebug_schema.engine import create_store_engine
 from e2edebug_schema.loader import load, progress_bar
+from e2edebug_schema.rollup_tables import performance_rollup
 from e2edebug_schema.sample_snapshots import PROCESSES, WINDOW_S
 from e2edebug_schema.tables import error_group, error_log, performance_snapshot, trace_step, workflow_session
 
@@ -88,7 +89,8 @@ def _reads(at: Measured) -> Result:
         explanation=f"""\
 A MariaDB with a buffer pool of 1 GiB, with a week of a shop's traffic: {at.steps:,} steps of {at.steps // 10:,} sessions
 with their errors, and the metrics that {PROCESSES} processes export every {WINDOW_S} s, merged into hours where they are
-older than two days. Each is read by the query that the command line, the API and the admin use.
+older than two days; of the newer ones every hour that was over a while ago is summed up beside its minutes. Each is read by
+the query that the command line, the API and the admin use.
 
 *On the server* is what the server's own profile says of the statements (`SHOW PROFILES`); the goals are for it. *Processor of
 the server* is what its thread computed meanwhile, which other work on the machine hardly changes. *Whole call* is how long Python waited, driver and records included. *First* is the first call after a restart of the server:
@@ -113,7 +115,8 @@ def _read_targets(at: Measured) -> Iterator[Target]:
 def _disk(mariadb: Disk, sqlite: Disk) -> Result:
     places = (
         ("steps, rows", trace_step, False), ("steps, indexes", trace_step, True), ("sessions", workflow_session, None),
-        ("metrics", performance_snapshot, None), ("errors", error_log, None), ("error groups", error_group, None),
+        ("metrics", performance_snapshot, None), ("their roll-ups", performance_rollup, None), ("errors", error_log, None),
+        ("error groups", error_group, None),
     )  # fmt: skip
     cases = [
         Case(
