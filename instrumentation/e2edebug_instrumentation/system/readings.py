@@ -64,6 +64,7 @@ class SystemReadings:
     def _begin(self) -> None:
         self._pid = os.getpid()
         self._process: Any = None
+        self._processors = 1
         self._cgroup: Cgroup | None = None
         self._last_cpu: _CpuTimes | None = None
         self._read_at: float | None = None
@@ -95,6 +96,8 @@ class SystemReadings:
 
         if self._process is None:
             self._process = psutil.Process()
+            # Once: the system reads a file for it. A container's limit may change while it runs, and is read each time.
+            self._processors = psutil.cpu_count() or 1
             self._cgroup = self._make_cgroup()
         assert self._cgroup is not None
         process, values = self._process, Values()
@@ -125,7 +128,7 @@ class SystemReadings:
             None if cpu_of_container is None else cpu_of_container.used_s,
             process_times.user + process_times.system,
         )
-        processors = psutil.cpu_count() or 1
+        processors = self._processors
         allowed = min(processors, cpu_of_container.processors) if cpu_of_container is not None else float(processors)
         if self._last_cpu is not None:
             values["cpu_usage"] = _cpu_usage(self._last_cpu, times, allowed)

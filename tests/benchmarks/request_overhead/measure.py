@@ -92,7 +92,7 @@ def run(
         def start(name: str) -> None:
             case = CaseProcess(name, environment)
             stack.callback(case.close)
-            case.serve(2 * requests)  # warm
+            case.serve(requests)  # warm
             cases[name], found[name] = case, Measured(case.title, case.who)
 
         def serve(case: CaseProcess, number: int) -> None:
