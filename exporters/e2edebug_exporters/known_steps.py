@@ -75,7 +75,7 @@ class _Shape:
 
     __slots__ = (
         "candidates", "hits", "holes", "is_usable", "kinds", "misses", "needs_names", "order", "person", "rest",
-        "silent", "steps", "target",
+        "silent", "steps", "target", "url",
     )  # fmt: skip
 
     def __init__(self) -> None:
@@ -87,6 +87,8 @@ class _Shape:
         """Of what type those are that decide and are no texts: 1 equals True and 1.0, and is not written like them."""
         self.target = -1
         """Where an old path with query stands, which may turn into two attributes."""
+        self.url = -1
+        """Where the URL stands that was called: what is ahead of its query decides, and the whole of it fills a place."""
         self.candidates: dict[int, tuple[str, AttributePlan, set[Any]]] = {}
         """Where values that decide fill a place of the metadata and do nothing else, with the values seen there."""
         self.holes: list[tuple[str, AttributePlan]] = []
@@ -176,6 +178,11 @@ class KnownSteps:
                 return None
         if shape.target >= 0 and (type(values[shape.target]) is not str or "?" in values[shape.target]):
             return None
+        if shape.url >= 0:
+            url = values[shape.url]
+            if type(url) is not str:
+                return None
+            values[shape.url] = url.partition("?")[0]
         for place in shape.silent:
             values[place] = None
         key = tuple(values)
@@ -315,6 +322,9 @@ class KnownSteps:
                     shape.holes.append((raw_name, plan))
             elif name != names.CORRELATION_ID and not plan.is_hidden:
                 decisive.append(place)
+                if name == "url.full" and not of_server:
+                    shape.url = place
+                    shape.holes.append((raw_name, plan))
         kinds = list(map(type, attributes.values()))
         shape.silent = [place for place in range(len(plans)) if place not in decisive]
         shape.kinds = [(place, kinds[place]) for place in decisive if kinds[place] is not str]

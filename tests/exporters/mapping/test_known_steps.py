@@ -43,6 +43,14 @@ REQUEST = {
 }
 
 
+OUTGOING = {
+    "http.method": "POST",
+    "http.url": "http://pay.example/v1/charges?order=7",
+    "net.peer.name": "pay.example",
+    "http.status_code": 200,
+}
+
+
 class _Ended(SpanProcessor):
     def __init__(self) -> None:
         self.spans: list[ReadableSpan] = []
@@ -110,7 +118,7 @@ def rows_of(mapper: RowMapper, spans: Sequence[ReadableSpan]) -> RowBatch:
 _TEXTS = st.sampled_from(
     [
         "", "GET", "a", "1", "100 %", "%s", "%(a)s", "it's", "päth", "shop\\x", "x" * 301, "\x00", "bearer abcdefghij0123",
-        "/pay?token=1", "/pay/", "user:hunter2@host", "database", "api", "cache", "redis", "mysql", "4111111111111111",
+        "/pay?token=1", "/pay/", "user:hunter2@host", "http://a.example/b?c=1", "http://a.example/b?c=2", "http://[::1?d", "database", "api", "cache", "redis", "mysql", "4111111111111111",
         "SELECT 1 FROM a WHERE b = 'c'", "SET user:1 secret", "products/<int:pk>/", "^a/(?P<pk>[^/.]+)/$", "\ud800",
     ]
 )  # fmt: skip
@@ -163,11 +171,15 @@ def test_rows_are_those_of_mapping_every_span(
 
 
 @settings(max_examples=150, deadline=None)
-@given(st.sampled_from([QUERY, REQUEST]), st.lists(st.tuples(_NAMES, _VALUES), min_size=1, max_size=20), st.data())
+@given(
+    st.sampled_from([QUERY, REQUEST, OUTGOING]),
+    st.lists(st.tuples(_NAMES, _VALUES), min_size=1, max_size=20),
+    st.data(),
+)
 def test_rows_of_common_spans_are_those_of_mapping_every_span(
     usual: dict[str, Any], changes: list[tuple[str, Any]], data: st.DataObject
 ) -> None:
-    kind = SpanKind.CLIENT if usual is QUERY else SpanKind.SERVER
+    kind = SpanKind.SERVER if usual is REQUEST else SpanKind.CLIENT
     own = st.sampled_from(sorted(usual))
     spans = [recorded(usual, kind=kind), recorded(usual, kind=kind)]
     for name, value in changes:
@@ -298,6 +310,24 @@ def test_users_share_what_is_known_of_their_requests() -> None:
     assert hits(fast) == 9
     assert rows == rows_of(slow, spans)
     assert [row.session_facts.user_id for row in rows.steps if row.session_facts] == [str(n) for n in range(10)]
+
+
+def test_calls_of_one_address_share_what_is_known_whatever_their_queries_say() -> None:
+    fast, slow = mappers()
+    spans = [
+        recorded(
+            {"http.method": "POST", "http.url": f"http://{host}/v1/charges?order={number}", "http.status_code": 200}
+        )
+        for host in ("pay.example", "bank.example")
+        for number in range(20)
+    ]
+
+    rows = rows_of(fast, spans)
+
+    assert hits(fast) == 38
+    assert rows == rows_of(slow, spans)
+    assert {row.component for row in rows.steps} == {"pay.example", "bank.example"}
+    assert not any("order=1" in row.metadata for row in rows.steps)
 
 
 def test_a_secret_in_a_value_that_fills_a_place_is_taken_out_each_time() -> None:

@@ -107,7 +107,7 @@ def test_a_span_takes_few_calls_on_its_way_from_the_tracer_to_the_stored_row(eng
 
     once, twice = cost(requests(60)), cost(requests(120))
 
-    # 43 on a server, whose statements are written out here, 30 on SQLite; 62 of the recorded requests' spans before.
+    # 43 on a server, whose statements are written out here, 30 on SQLite.
     assert (twice - once) / (60 * SPANS_OF_REQUEST) <= 47
 
 
