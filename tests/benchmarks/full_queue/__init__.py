@@ -31,7 +31,7 @@ def measure(*, quick: bool) -> list[Result]:
     for name in modules_in(Path(__file__).with_name("cases")):
         module = importlib.import_module(f"benchmarks.full_queue.cases.{name}")
         try:
-            runs = [_run(name, "resident") for _ in range(1 if quick else 5)]
+            runs = [_run(name, "resident") for _ in range(1 if quick else 3)]
             allocated = _run(name, "allocated")
         except subprocess.CalledProcessError as error:
             failures[name] = error.stderr.strip()[-500:] or str(error)
