@@ -503,7 +503,7 @@ def test_where_no_thread_can_be_started_a_flush_does_the_work_itself(
     def refuse(*_: Any) -> None:
         raise RuntimeError("can't start new thread at interpreter shutdown")
 
-    monkeypatch.setattr("e2edebug_exporters.writing_thread.start_new_thread", refuse)
+    monkeypatch.setattr("e2edebug.policy.thread_signals.start_new_thread", refuse)
     with pipeline_on(store_url) as pipeline:
         pipeline.put_span(make_span())
 
