@@ -15,16 +15,19 @@ from e2edebug_schema.tables import trace_step
 
 TITLE = "e2edebug"
 WHO = "ours"
+_EXIT_TIMEOUT_S = 30.0
+"""What is asked at the end is whether every span is in the store; with the default of two seconds, the rest may go to disk."""
 
 
 def provider(store_url: str, sink_url: str) -> TracerProvider:
     made = make_tracer_provider(ALWAYS_ON, Resource.create({"service.name": "benchmark"}))
-    made.add_span_processor(SpanPipelineProcessor(Pipeline(store_url, load_config({}, environ={}))))
+    made.add_span_processor(SpanPipelineProcessor(Pipeline(store_url, load_config({"exit_timeout_s": _EXIT_TIMEOUT_S}, environ={}))))
     return made
 
 
 def begin(store_url: str, sink_url: str) -> None:
     os.environ["E2EDEBUG_DATABASE_URL"] = store_url
+    os.environ["E2EDEBUG_EXIT_TIMEOUT_S"] = str(_EXIT_TIMEOUT_S)
     import e2edebug.auto  # noqa: F401 - the line that a project adds
 
 
