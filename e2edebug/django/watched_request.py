@@ -9,9 +9,9 @@ from opentelemetry import trace
 from opentelemetry.instrumentation.utils import suppress_instrumentation
 
 from e2edebug.django.query_counter import QueryCounter
-from e2edebug.policy import attributes as names
 from e2edebug.policy.self_report import internal_error
 from e2edebug.runtime import lifecycle
+from e2edebug_instrumentation.django_requests.request_user import USER_ID_IN_SESSION, user_of_session
 
 BODY_SIZE: Final = "http.response.body.size"
 """OpenTelemetry's name, semantic conventions for HTTP."""
@@ -25,8 +25,6 @@ TEMPLATE_LINE: Final = "template.line"
 _log = logging.getLogger("e2edebug.django")
 
 _WATCHED: Final = "_e2edebug_watched"
-_USER_ID_IN_SESSION: Final = "_auth_user_id"
-"""django.contrib.auth.SESSION_KEY; auth need not be installed."""
 
 
 class WatchedRequest:
@@ -70,7 +68,7 @@ class WatchedRequest:
             self._queries.end()
             try:
                 with suppress_instrumentation():
-                    session.get(_USER_ID_IN_SESSION)
+                    session.get(USER_ID_IN_SESSION)
             except Exception as fault:  # noqa: BLE001 # the session's store, which may be what has failed
                 _log.debug("the session of a failed request could not be read: %s", fault)
             finally:
@@ -107,7 +105,7 @@ class WatchedRequest:
         if (time.perf_counter() - self._started) * 1000 > limit_ms:
             found[SLOW] = True
             found[SLOW_LIMIT_MS] = limit_ms
-        found |= _user_of_session(self._request)
+        found |= user_of_session(self._request)
         self._span.set_attributes(found)
 
     def _end(self) -> None:
@@ -119,12 +117,3 @@ def _slow_limit_ms() -> float:
     runtime = lifecycle.current()
     stored = runtime.pipeline.configuration.slow_request_ms if runtime is not None else None
     return lifecycle.config_in_force().slow_request_ms if stored is None else stored
-
-
-def _user_of_session(request: Any) -> dict[str, str]:
-    """Return the id of who is logged in, where nobody has looked the user up but the session was read anyway."""
-    if "user" in request.__dict__ and "_cached_user" in request.__dict__:
-        return {}  # the request's span says it, with its name
-    loaded = getattr(request.__dict__.get("session"), "_session_cache", None)
-    user_id = loaded.get(_USER_ID_IN_SESSION) if isinstance(loaded, dict) else None
-    return {names.USER_ID: user_id} if isinstance(user_id, str) and user_id else {}

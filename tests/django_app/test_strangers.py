@@ -171,8 +171,8 @@ def stranger(make_project: Callable[..., Project], name: str, **more: Any) -> Pr
     return make_project(**parts)
 
 
-def check_what_was_recorded(project: Project, name: str) -> None:
-    found = project.python(REQUESTS, environ={"SENTRY_SPOTLIGHT": ""})
+def check_what_was_recorded(project: Project, name: str, **environ: str) -> None:
+    found = project.python(REQUESTS, environ={"SENTRY_SPOTLIGHT": "", **environ})
 
     queries = 3 if "silk" in name or "all" in name else 2  # silk asks for the plan of each SELECT
     is_atomic = name in ("ATOMIC_REQUESTS", "all of it at once")
@@ -196,7 +196,8 @@ def test_requests_of_a_stranger_are_recorded(make_project: Callable[..., Project
     project = stranger(make_project, name)
     project.manage("migrate", "--verbosity", "0")
 
-    check_what_was_recorded(project, name)
+    # What is logged is written before the request's step has ended, as a slow request's is.
+    check_what_was_recorded(project, name, E2EDEBUG_FLUSH_INTERVAL_S="0.01")
 
 
 @pytest.mark.parametrize("dialect", ["mariadb"])

@@ -1,12 +1,15 @@
 """Who made the request, as far as the application has already found out."""
 
 import hashlib
-from typing import Any
+from typing import Any, Final
 
 from django.utils.functional import LazyObject, empty
 
 from e2edebug.policy import attributes as names
 from e2edebug.policy.user_identity import identity_of
+
+USER_ID_IN_SESSION: Final = "_auth_user_id"
+"""django.contrib.auth.SESSION_KEY, which cannot be imported before the settings are there."""
 
 
 def user_attributes(request: Any) -> dict[str, str]:
@@ -20,6 +23,15 @@ def user_attributes(request: Any) -> dict[str, str]:
     identity = identity_of(str(user.pk) if _is_name_deferred(user) else user)
     found = {names.USER_ID: identity.user_id, names.USER_LABEL: identity.label}
     return {name: value for name, value in found.items() if value}
+
+
+def user_of_session(request: Any) -> dict[str, str]:
+    """Return the id of who is logged in, where nobody has looked the user up but the session was read anyway."""
+    if "user" in request.__dict__ and "_cached_user" in request.__dict__:
+        return {}  # user_attributes() says it, with the name
+    loaded = getattr(request.__dict__.get("session"), "_session_cache", None)
+    user_id = loaded.get(USER_ID_IN_SESSION) if isinstance(loaded, dict) else None
+    return {names.USER_ID: user_id} if isinstance(user_id, str) and user_id else {}
 
 
 def session_attributes(request: Any) -> dict[str, str]:

@@ -1,11 +1,14 @@
 """One record of the standard library's logging becomes an event of the current step, or an error."""
 
 import logging
+import sys
 from typing import Any, Final
 
 from opentelemetry import trace
 
+from e2edebug.policy import attributes as names
 from e2edebug.policy.plain_values import text_of
+from e2edebug.policy.self_report import internal_error
 from e2edebug_instrumentation.logs.told_errors import severity_of, tell_error
 
 EVENT: Final = "log"
@@ -51,6 +54,7 @@ def tell_record(record: logging.LogRecord) -> None:
         if isinstance(record.msg, str):
             found[TEMPLATE] = record.msg[:_LONGEST]
     _add_extras(found, record)
+    _add_request(found, record)
     tell_error(
         record.name,
         record.levelno,
@@ -72,6 +76,26 @@ def _add_extras(found: dict[str, Any], record: logging.LogRecord) -> None:
         if name not in _STANDARD and name not in _LEFT_OUT and isinstance(value, _PLAIN) and extras < _MOST_EXTRAS:
             extras += 1
             found[name] = value[:_LONGEST_EXTRA] if isinstance(value, str) else value
+
+
+def _add_request(found: dict[str, Any], record: logging.LogRecord) -> None:
+    """Add whose request it was, where the record brings one along, as those of `django.request` do.
+
+    The request's own step says it too, at its end: by then the error may have been stored for a second.
+    """
+    request = vars(record).get("request")
+    kind = getattr(sys.modules.get("django.http.request"), "HttpRequest", None)
+    if kind is None or not isinstance(request, kind):
+        return
+    try:
+        from e2edebug_instrumentation.django_requests.request_user import user_attributes, user_of_session
+
+        found[names.REQUEST_PATH], found["http.request.method"] = request.path, request.method or ""
+        user = user_attributes(request) or user_of_session(request)
+        if names.USER_ID in user:
+            found[names.USER_ID] = user[names.USER_ID]
+    except Exception as error:  # noqa: BLE001 - user classes and session backends of the host
+        internal_error("read the request of a log record", error)
 
 
 def _message(record: logging.LogRecord) -> str:

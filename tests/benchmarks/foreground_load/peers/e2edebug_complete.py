@@ -21,7 +21,9 @@ _EXIT_TIMEOUT_S = 30.0
 
 def provider(store_url: str, sink_url: str) -> TracerProvider:
     made = make_tracer_provider(ALWAYS_ON, Resource.create({"service.name": "benchmark"}))
-    made.add_span_processor(SpanPipelineProcessor(Pipeline(store_url, load_config({"exit_timeout_s": _EXIT_TIMEOUT_S}, environ={}))))
+    made.add_span_processor(
+        SpanPipelineProcessor(Pipeline(store_url, load_config({"exit_timeout_s": _EXIT_TIMEOUT_S}, environ={})))
+    )
     return made
 
 
