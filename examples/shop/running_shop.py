@@ -103,12 +103,11 @@ class RunningShop:
 
     def stop(self) -> None:
         """End every process that was started, politely first; return when they are gone."""
-        # Uvicorn ends itself with the signal that it got: after SIGTERM nothing registered with atexit runs.
-        politely = signal.SIGINT if self._server == "uvicorn" else signal.SIGTERM
+        # Not SIGINT: what is started from a background job of a shell ignores it.
         deadline = time.monotonic() + self._stop_limit_s
         for process in reversed(self._processes):
             if process is not self._worker:
-                process.send_signal(politely)
+                process.send_signal(signal.SIGTERM)
         if self._worker is not None:
             self._wait_for_the_tasks(self._worker, deadline)
             self._worker.send_signal(signal.SIGTERM)

@@ -69,6 +69,7 @@ FAULTS: Final = {
 MOST_CPU_MS: Final = 1.0
 """At p99, on the host's thread: all of our code from the start of a span to its end, and all of it for a logged error.
 
+Beyond what a loop of nobody's code, run beside each error, shows the machine to take (_noise_ms).
 `make test-faults` asserts it, which runs one test at a time. Beside other tests the slowest hundredth tells of the machine
 (0.7 to 1.1 ms of an error's processor time at load 5, at a median of 0.12), so `make test` holds the median to it.
 """
@@ -151,8 +152,17 @@ def _fault_is_measured(
         if len(calls) >= _FEWEST_CALLS:
             cpu_ms = share([call.cpu_ms for call in calls], 0.99 if _is_about_faults(request.config) else 0.5)
             wall_ms = p99([call.wall_ms for call in calls])
-            assert cpu_ms < MOST_CPU_MS, f"our code took {cpu_ms:.2f} ms of the host's processor for one {kind}"
+            noise_ms = _noise_ms(row.calls)
+            assert cpu_ms < MOST_CPU_MS + noise_ms, (
+                f"our code took {cpu_ms:.2f} ms of the host's processor for one {kind}, of which others took {noise_ms:.2f}"
+            )
             assert wall_ms < MOST_WAITING_MS, f"our code waited for something in one {kind}"
+
+
+def _noise_ms(calls: list[HostCall]) -> float:
+    """Return what the slowest hundredth of the controls took beyond the median: what the machine adds to anybody's code."""
+    controls = [call.cpu_ms for call in calls if call.kind == "control"]
+    return p99(controls) - share(controls, 0.5)
 
 
 def _watch_pipelines(monkeypatch: pytest.MonkeyPatch, pipelines: list[Pipeline], row: FaultRow) -> None:
@@ -172,7 +182,7 @@ def _watch_mappers(monkeypatch: pytest.MonkeyPatch, pipelines: list[Pipeline], r
 
     def watched_add_spans(self: RowMapper, batch: Any, spans: Sequence[ReadableSpan]) -> int:
         if not pipelines:
-            lacking = max(0, 2 * _FEWEST_CALLS - len(row.calls))
+            lacking = max(0, 2 * _FEWEST_CALLS - sum(call.kind != "control" for call in row.calls))
             for span in [*spans] * max(1, lacking // max(1, len(spans))):
                 host.span(span, lambda: None)
         return add_spans(self, batch, spans)
@@ -229,7 +239,8 @@ def _as_property(row: FaultRow) -> dict[str, Any]:
         "dropped": dict(row.dropped),
         "span_cpu_ms": [call.cpu_ms for call in row.calls if call.kind == "span"],
         "error_cpu_ms": [call.cpu_ms for call in row.calls if call.kind == "error"],
-        "longest_wait_ms": max((call.wall_ms for call in row.calls), default=None),
+        "control_cpu_ms": [call.cpu_ms for call in row.calls if call.kind == "control"],
+        "longest_wait_ms": max((call.wall_ms for call in row.calls if call.kind != "control"), default=None),
     }
 
 
@@ -256,10 +267,10 @@ def table(stats: dict[str, list[Any]]) -> Iterator[str]:
                 for number in properties["faults"]:
                     _add_to_line(lines.setdefault(number, {}), properties, is_bad=report.nodeid in bad)
     header = (
-        "emitted", "stored", "there", "spooled", "queued", "dropped by reason", "span p99", "error p99", "longest wait",
-        "result",
+        "emitted", "stored", "there", "spooled", "queued", "dropped by reason", "span p99", "error p99", "control p99",
+        "longest wait", "result",
     )  # fmt: skip
-    columns = "{:>2} {:<42} {:>8} {:>8} {:>6} {:>8} {:>7}  {:<28} {:>9} {:>9} {:>12}  {}"
+    columns = "{:>2} {:<42} {:>8} {:>8} {:>6} {:>8} {:>7}  {:<28} {:>9} {:>9} {:>11} {:>12}  {}"
     yield columns.format("#", "fault", *header)
     for number, name in FAULTS.items():
         yield _line(number, name, lines.get(number))
@@ -271,7 +282,7 @@ def _add_to_line(line: dict[str, Any], properties: dict[str, Any], *, is_bad: bo
     line["dropped"] = Counter(line.get("dropped", {})) + Counter(properties["dropped"])
     waits = [wait for wait in (line.get("wait"), properties["longest_wait_ms"]) if wait is not None]
     line["wait"] = max(waits, default=None)
-    for column in ("span_cpu_ms", "error_cpu_ms"):
+    for column in ("span_cpu_ms", "error_cpu_ms", "control_cpu_ms"):
         line[column] = line.get(column, []) + properties[column]
     line["tests"] = line.get("tests", 0) + 1
     line["failed"] = line.get("failed", 0) + is_bad
@@ -282,13 +293,14 @@ def _line(number: int, name: str, line: dict[str, Any] | None) -> str:
         return f"{number:>2} {name:<42} not in this run"
     dropped = ", ".join(f"{reason} {count:,}" for reason, count in sorted(line["dropped"].items())) or "-"
     wait = _milliseconds(line["wait"])
-    span, error = (
-        _milliseconds(p99(line[column])) if line[column] else "-" for column in ("span_cpu_ms", "error_cpu_ms")
+    span, error, control = (
+        _milliseconds(p99(line[column])) if line[column] else "-"
+        for column in ("span_cpu_ms", "error_cpu_ms", "control_cpu_ms")
     )
     result = f"{line['failed']} of {line['tests']} FAILED" if line["failed"] else f"{line['tests']} passed"
     return (
         f"{number:>2} {name:<42} {line['emitted']:>8,} {line['stored']:>8,} {line['already_there']:>6,} "
-        f"{line['spooled']:>8,} {line['queued']:>7,}  {dropped:<28} {span:>9} {error:>9} {wait:>12}  {result}"
+        f"{line['spooled']:>8,} {line['queued']:>7,}  {dropped:<28} {span:>9} {error:>9} {control:>11} {wait:>12}  {result}"
     )
 
 

@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Callable
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, get_args
 
 from opentelemetry import trace
 from opentelemetry.context import Context
@@ -36,9 +36,11 @@ CALLS_FILE: Final = "E2EDEBUG_TEST_HOST_CALLS"
 """The variable that names the file into which child processes write what they measured."""
 _LOGGED_ONCE_IN: Final = 2
 """Spans."""
+_CONTROL_STEPS: Final = 3000
+"""Some 0.1 ms, as long as an error takes at the median."""
 
 
-_Kind = Literal["span", "error", "first span", "first error"]
+_Kind = Literal["span", "error", "first span", "first error", "control"]
 _FIRST: Final[dict[Literal["span", "error"], _Kind]] = {"span": "first span", "error": "first error"}
 _done: Final[set[str]] = set()
 """Of which kinds this process has had its first call."""
@@ -46,8 +48,9 @@ os.register_at_fork(after_in_child=_done.clear)
 
 
 class HostCall(NamedTuple):
-    """One span, or one logged error.
+    """One span, or one logged error; or the control: a loop that takes as long as an error, and none of our code.
 
+    The machine's other guests take from all of them alike, and the kernel counts that as processor time of the thread.
     The first of a process are kinds of their own: they compile patterns and read source files or, after a fork, copy the
     pages that they touch.
     """
@@ -113,6 +116,7 @@ class HostCalls:
         self._number += 1
         if self._number % _LOGGED_ONCE_IN == 0:
             self._logged_error()
+            self._control()
         attributes = list((span.attributes or {}).items())
         context = Context() if span.parent is None else trace.set_span_in_context(NonRecordingSpan(span.parent))
         self._ids.of_thread.trace_id, self._ids.of_thread.span_id = span.context.trace_id, span.context.span_id
@@ -142,6 +146,14 @@ class HostCalls:
         wall, cpu = time.perf_counter_ns(), time.thread_time_ns()
         self._instrumentor._capture(self._logger, record)
         self._noted("error", wall, cpu)
+
+    def _control(self) -> None:
+        wall, cpu = time.perf_counter_ns(), time.thread_time_ns()
+        total = 0
+        for number in range(_CONTROL_STEPS):
+            total += number
+        cpu, wall = time.thread_time_ns() - cpu, time.perf_counter_ns() - wall
+        self._note(HostCall("control", cpu / 1e6, wall / 1e6))
 
     def _noted(self, kind: Literal["span", "error"], wall: int, cpu: int) -> None:
         cpu, wall = time.thread_time_ns() - cpu, time.perf_counter_ns() - wall
@@ -178,6 +190,6 @@ def read_calls(text: str) -> list[HostCall]:
     for line in text.splitlines():
         kind, _, figures = line.partition(",")
         cpu_ms, _, wall_ms = figures.partition(",")
-        if kind in ("span", "error", "first span", "first error") and wall_ms:
+        if kind in get_args(_Kind) and wall_ms:
             calls.append(HostCall(kind, float(cpu_ms), float(wall_ms)))  # type: ignore[arg-type] # one of these
     return calls
