@@ -9,7 +9,7 @@ from e2edebug.policy import attributes as names
 from e2edebug.policy.user_identity import identity_of
 
 USER_ID_IN_SESSION: Final = "_auth_user_id"
-"""django.contrib.auth.SESSION_KEY, which cannot be imported before the settings are there."""
+"""django.contrib.auth.SESSION_KEY; auth need not be installed."""
 
 
 def user_attributes(request: Any) -> dict[str, str]:

@@ -4,9 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 from support.mariadb import MariaDBServer
-
-from e2edebug_schema.engine import create_store_engine
-from e2edebug_schema.migrate import migrate
+from support.small_disk import migrate_store
 
 
 @pytest.fixture(scope="module")
@@ -21,8 +19,6 @@ def server() -> Iterator[MariaDBServer]:
 def url(server: MariaDBServer) -> Iterator[str]:
     """The URL of a migrated database on it."""
     url = server.create_database()
-    engine = create_store_engine(url)
-    migrate(engine)
-    engine.dispose()
+    migrate_store(url)
     yield url
     server.drop_database(url)
