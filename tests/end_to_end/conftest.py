@@ -20,6 +20,8 @@ from end_to_end.shop_run import (
     traffic,
 )
 
+pytest.register_assert_rewrite("end_to_end.one_tree")
+
 
 @pytest.fixture(scope="session")
 def sqlite_shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
