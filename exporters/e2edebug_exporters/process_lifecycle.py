@@ -7,6 +7,7 @@ a bound. `os._exit`, a default SIGTERM and kill -9 run nothing of Python: what w
 import atexit
 import os
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -41,6 +42,9 @@ _is_hooked = False
 _imports = threading.RLock()
 _holds_imports = False
 _LONGEST_IMPORT_S: Final = 5.0
+_exit_began_at: float | None = None
+_LONGEST_EXIT_S: Final = 60.0
+"""Who is alive for this long after all bounds has not ended: `flush_worker()` may be called by one that goes on."""
 
 
 @contextmanager
@@ -80,8 +84,35 @@ def _hook() -> None:
 
 def exit_all() -> None:
     """Let everything write what waits."""
+    _note_exit()
     for part in _living():
         _guarded("flush at exit", part.exit)
+
+
+def exit_time_left(exit_timeout_s: float) -> float | None:
+    """Return how many of *exit_timeout_s* seconds are left, 0 or less if none; None while the process is not ending."""
+    global _exit_began_at
+    if _exit_began_at is None:
+        return None
+    left_s = _exit_began_at + exit_timeout_s - time.monotonic()
+    if left_s < -_LONGEST_EXIT_S:
+        _exit_began_at = None
+        return None
+    return left_s
+
+
+def note_exit_before_providers() -> None:
+    """Count the time of an exit from before the exit handlers of all providers that exist by now."""
+    if threading.main_thread().is_alive():
+        atexit.register(_note_exit)
+    elif all(thread.daemon or thread is threading.main_thread() for thread in threading.enumerate()):
+        _note_exit()  # exit handlers run by now: Python has waited for every thread that it waits for
+
+
+def _note_exit() -> None:
+    global _exit_began_at
+    if _exit_began_at is None or exit_time_left(0.0) is None:
+        _exit_began_at = time.monotonic()
 
 
 def _living() -> list[LivesThroughForks]:
@@ -109,7 +140,8 @@ def _after_in_parent() -> None:
 
 
 def _after_in_child() -> None:
-    global _lock, _imports
+    global _lock, _imports, _exit_began_at
+    _exit_began_at = None
     for part in reversed(_held):
         _guarded("begin in a forked child", part.after_fork_in_child)
     _held.clear()
