@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from types import FrameType
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
@@ -13,6 +14,7 @@ from opentelemetry.trace import SpanKind, set_span_in_context
 from support.spans import RESOURCE, START_UNIX_NS
 
 from e2edebug.policy.config import load_config
+from e2edebug_exporters import direct_export
 from e2edebug_exporters.bounded_queue import BoundedQueue
 from e2edebug_exporters.ledger import Ledger
 from e2edebug_exporters.recording.provider import make_tracer_provider
@@ -99,6 +101,12 @@ def cost_of_export(engine: sa.Engine) -> Callable[[Sequence[ReadableSpan]], int]
     spans = requests(200)
     assert exporter.export(spans).name == "SUCCESS"
     return lambda spans: calls_of(lambda: exporter.export(spans))
+
+
+@pytest.fixture(autouse=True)
+def _work_in_the_calling_thread(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where calls are counted."""
+    monkeypatch.setattr(direct_export, "start_thread", lambda work: work())
 
 
 def test_a_span_takes_few_calls_on_its_way_from_the_tracer_to_the_stored_row(engine: sa.Engine) -> None:
