@@ -56,7 +56,8 @@ class BackgroundEvaluator:
         """Begin, unless it runs."""
         if self._thread is None or not self._thread.is_alive():
             self._stop.clear()
-            self._thread = threading.Thread(target=self._work, name="e2edebug-alerts", daemon=True)
+            work = thread_signals.without_signals(self._work)
+            self._thread = threading.Thread(target=work, name="e2edebug-alerts", daemon=True)
             self._thread.start()
 
     def stop(self, timeout_s: float) -> None:
@@ -72,7 +73,6 @@ class BackgroundEvaluator:
         from e2edebug_schema.engine import create_store_engine
         from e2edebug_schema.migrate import status
 
-        thread_signals.leave_to_others()
         config = lifecycle.config_in_force()
         token = otel_context.attach(otel_context.set_value(_SUPPRESS_INSTRUMENTATION_KEY, True))
         try:

@@ -7,7 +7,7 @@ task again. `signal.sigwait` is deceived likewise.
 """
 
 import signal
-from _thread import start_new_thread
+from _thread import get_native_id, start_new_thread
 from collections.abc import Callable
 from typing import Final
 
@@ -23,16 +23,26 @@ def start_thread(work: Callable[[], None]) -> None:
     Not threading.Thread: a signal handler that raises within its start() leaves a thread that runs and is not known, or
     one that dies at its first step. This call into C happens whole or not at all.
     """
+    start_new_thread(without_signals(work), ())
+
+
+def without_signals(work: Callable[[], None]) -> Callable[[], None]:
+    """Return what runs *work* with every signal blocked, in a thread that the caller starts and in those it starts.
+
+    With gevent or eventlet that thread is a greenlet within the caller's own, which belongs to the host: nothing is
+    blocked there, or gunicorn's gevent workers would not hear SIGTERM and be killed 30 s later.
+    """
+    starter = get_native_id()
 
     def run() -> None:
-        leave_to_others()
+        if get_native_id() != starter:
+            _leave_to_others()
         work()
 
-    start_new_thread(run, ())
+    return run
 
 
-def leave_to_others() -> None:
-    """Block every signal in the calling thread, and in the threads that it starts."""
+def _leave_to_others() -> None:
     if hasattr(signal, "pthread_sigmask"):  # not on Windows
         own = {getattr(signal, name) for name in _OF_THE_THREAD_ITSELF if hasattr(signal, name)}
         signal.pthread_sigmask(signal.SIG_BLOCK, signal.valid_signals() - own)

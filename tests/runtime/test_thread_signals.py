@@ -73,3 +73,40 @@ def test_the_thread_of_an_exit_that_puts_on_disk_what_waits_takes_none_either() 
     assert {signal.SIGTERM, signal.SIGINT, signal.SIGCHLD} <= blocked[0]
     assert signal.SIGSEGV not in blocked[0]
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, ())
+
+
+_GREENLETS = """
+from gevent import monkey
+monkey.patch_all()
+import os
+import signal
+import time
+import e2edebug.auto
+from e2edebug import flush, workflow
+
+with workflow("buying"):
+    pass
+print(flush(30))
+time.sleep(0.1)
+print(sorted(signal.pthread_sigmask(signal.SIG_BLOCK, ())))
+signal.signal(signal.SIGTERM, lambda *_: print("heard", flush=True))
+os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(0.1)
+"""
+
+
+def test_where_threads_are_greenlets_the_host_hears_its_signals(tmp_path: Path) -> None:
+    pytest.importorskip("gevent")
+    run = subprocess.run(
+        [sys.executable, "-c", _GREENLETS], capture_output=True, text=True, timeout=60, check=False,
+        env={
+            **os.environ,
+            "E2EDEBUG_DATABASE_URL": f"sqlite:///{tmp_path / 'store.sqlite3'}",
+            "E2EDEBUG_DURABILITY": "spool-first",
+            "E2EDEBUG_SPOOL_DIR": str(tmp_path / "spool"),
+            "E2EDEBUG_EVALUATE_IN_BACKGROUND": "1",
+        },
+    )  # fmt: skip
+
+    assert run.returncode == 0, run.stderr
+    assert run.stdout.splitlines() == ["True", "[]", "heard"]
