@@ -280,7 +280,11 @@ def test_a_password_with_an_at_sign_is_never_shown(tmp_path):
     site = Site(tmp_path / "site")
     code = f"{AUTO}\nimport e2edebug\nfrom e2edebug import workflow\nwith workflow('x'): pass\ne2edebug.flush(1)\nprint(e2edebug.stats())"
 
-    run = site.run("-c", code, environ={"E2EDEBUG_DATABASE_URL": "mysql+pymysql://joe:p@sesame@127.0.0.1:1/x"})
+    run = site.run(
+        "-c",
+        code,
+        environ={"E2EDEBUG_DATABASE_URL": "mysql+pymysql://joe:p@sesame@127.0.0.1:1/x", "E2EDEBUG_EXIT_TIMEOUT_S": "1"},
+    )
 
     assert "sesame" not in run.stdout + run.stderr
     assert "write it as %40" in run.stdout
