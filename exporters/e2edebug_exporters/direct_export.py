@@ -71,7 +71,10 @@ class DirectExport:
     def _begin(self) -> None:
         self._lock = threading.Lock()
         self._gate = ForkGate()
-        self._delivery = Delivery(
+        self._delivery = self._new_delivery()
+
+    def _new_delivery(self) -> Delivery:
+        return Delivery(
             self._connection,
             make_mapper=lambda: mapper_of(self._config),
             ledger=self.ledger,
@@ -109,6 +112,8 @@ class DirectExport:
     def _export(self, items: Sequence[Item], timeout_s: float) -> bool:
         if self._is_exit_over():
             return self._end_on_disk(items)
+        if self._delivery.store_calls.is_taken_over:  # an end that was none: the process goes on
+            self._delivery = self._new_delivery()
         delivered: Future[bool] = Future()
 
         def deliver() -> None:

@@ -8,7 +8,11 @@ from pathlib import Path
 
 import pytest
 from support.mariadb import MariaDBServer
+from support.spans import make_span
 
+from e2edebug.policy.config import load_config
+from e2edebug_exporters import process_lifecycle
+from e2edebug_exporters.span_exporter import SQLSpanExporter
 from e2edebug_exporters.spool.inspection import inspect_spools
 
 EXIT_TIMEOUT_S = 2.0
@@ -101,3 +105,26 @@ def test_beside_a_frozen_store_a_process_ends_in_time(
     assert took_s < BOUND_S
     on_disk = sum(report.rows for report in inspect_spools(tmp_path / "spools"))
     assert on_disk >= 602 if durability == "spool" else on_disk == 0
+
+
+def test_after_an_end_that_was_none_an_exporter_stores_again(
+    server: MariaDBServer, url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`flush_worker()` may be called by a process that goes on."""
+    settings = {"exit_timeout_s": 0.5, "read_timeout_s": 100.0, "spool_dir": str(tmp_path / "spools")}
+    exporter = SQLSpanExporter(url, config=load_config(settings, environ={}))
+    exporter.export([make_span(span_id=1)])
+    with server.frozen():
+        monkeypatch.setattr(process_lifecycle, "_exit_began_at", time.monotonic())
+        exporter.export([make_span(span_id=2)])
+        at_the_end = exporter.stats()
+        monkeypatch.setattr(process_lifecycle, "_exit_began_at", None)
+
+    exporter.export([make_span(span_id=3)])
+
+    afterwards = exporter.stats()
+    exporter.shutdown()
+    assert (at_the_end["stored"], at_the_end["spooled"], at_the_end["queued"]) == (1, 1, 0)
+    settled = afterwards["stored"] + afterwards["already_there"] + afterwards["spooled"]
+    assert (settled, afterwards["emitted"], afterwards["queued"], afterwards["dropped"]) == (3, 3, 0, {})
+    assert afterwards["stored"] >= 2
