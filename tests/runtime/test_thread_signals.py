@@ -42,17 +42,22 @@ print("pending", signal.SIGTERM in signal.sigpending())
 """
 
 
-def test_a_signal_that_the_host_blocks_stays_pending_while_our_threads_run(tmp_path: Path) -> None:
-    run = subprocess.run(
-        [sys.executable, "-c", _PROGRAM], capture_output=True, text=True, timeout=60, check=False,
+def run_with_all_threads(program: str, folder: Path) -> "subprocess.CompletedProcess[str]":
+    """Run a program in which each kind of thread that e2edebug has is at work."""
+    return subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False,
         env={
             **os.environ,
-            "E2EDEBUG_DATABASE_URL": f"sqlite:///{tmp_path / 'store.sqlite3'}",
+            "E2EDEBUG_DATABASE_URL": f"sqlite:///{folder / 'store.sqlite3'}",
             "E2EDEBUG_DURABILITY": "spool-first",
-            "E2EDEBUG_SPOOL_DIR": str(tmp_path / "spool"),
+            "E2EDEBUG_SPOOL_DIR": str(folder / "spool"),
             "E2EDEBUG_EVALUATE_IN_BACKGROUND": "1",
         },
     )  # fmt: skip
+
+
+def test_a_signal_that_the_host_blocks_stays_pending_while_our_threads_run(tmp_path: Path) -> None:
+    run = run_with_all_threads(_PROGRAM, tmp_path)
 
     assert run.returncode == 0, run.stderr
     ours = "SIGTERM SIGINT SIGCHLD"
@@ -97,16 +102,7 @@ time.sleep(0.1)
 
 def test_where_threads_are_greenlets_the_host_hears_its_signals(tmp_path: Path) -> None:
     pytest.importorskip("gevent")
-    run = subprocess.run(
-        [sys.executable, "-c", _GREENLETS], capture_output=True, text=True, timeout=60, check=False,
-        env={
-            **os.environ,
-            "E2EDEBUG_DATABASE_URL": f"sqlite:///{tmp_path / 'store.sqlite3'}",
-            "E2EDEBUG_DURABILITY": "spool-first",
-            "E2EDEBUG_SPOOL_DIR": str(tmp_path / "spool"),
-            "E2EDEBUG_EVALUATE_IN_BACKGROUND": "1",
-        },
-    )  # fmt: skip
+    run = run_with_all_threads(_GREENLETS, tmp_path)
 
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines() == ["True", "[]", "heard"]

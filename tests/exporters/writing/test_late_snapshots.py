@@ -21,8 +21,9 @@ from e2edebug_schema.rollup_tables import rollup_hour
 from .rows_by_hand import snapshot, step
 
 HOUR = datetime(2026, 9, 21, 14, tzinfo=UTC)
-UNUSED = 2**64
 AFTER = HOUR + timedelta(hours=1, minutes=20)
+UNUSED = 2**64
+"""The number of a snapshot whose event key no test before has stored."""
 
 
 def write(engine: sa.Engine, batch: RowBatch) -> WriteResult:
