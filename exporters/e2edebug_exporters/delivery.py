@@ -133,7 +133,7 @@ class Delivery:
                 self._mapper = self._make_mapper()
             batch = assemble(items, self._mapper, self._ledger)
         except BaseException:
-            self._ledger.drop(sum(item.rows for item in items), INTERNAL_ERROR)
+            self._ledger.drop(sum(rows for *_, rows, _ in items), INTERNAL_ERROR)
             raise
         if not len(batch):
             return  # to send nothing would succeed, and say that the store answers

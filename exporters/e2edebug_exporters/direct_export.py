@@ -19,7 +19,7 @@ from e2edebug.policy.durability import Durability
 from e2edebug.policy.self_report import internal_error
 from e2edebug.policy.thread_signals import start_thread
 from e2edebug_exporters import process_lifecycle
-from e2edebug_exporters.bounded_queue import SHUTDOWN, Item, Kind, item_of
+from e2edebug_exporters.bounded_queue import SHUTDOWN, Item, Kind
 from e2edebug_exporters.configured_mapper import mapper_of
 from e2edebug_exporters.delivery import INTERNAL_ERROR, Delivery
 from e2edebug_exporters.fork_gate import ForkGate
@@ -97,7 +97,7 @@ class DirectExport:
                 self._hear_of_exit()
                 self.ledger.emit(rows)
                 each = rows // len(payloads) if payloads else 0
-                items = [item_of((0, kind, payload, each, 0)) for payload in payloads]
+                items = [(0, kind, payload, each, 0) for payload in payloads]
                 return self._export(items, timeout_s or self._timeout_s)
         except Exception as error:  # noqa: BLE001 # an exporter answers with failure
             self._delivery.abandon(INTERNAL_ERROR)

@@ -4,6 +4,7 @@ from collections import OrderedDict
 from collections.abc import Iterable, Mapping
 from typing import Final
 
+from e2edebug_exporters.giving_way import give_way
 from e2edebug_exporters.rows import StepRow
 from e2edebug_exporters.step_places import END_TIME, STATEMENT_DIGEST, TRACE_ID
 
@@ -22,6 +23,7 @@ def statement_counts(rows: Iterable[StepRow]) -> StatementCounts:
             continue
         trace_id = row[TRACE_ID]
         if trace_id is not last_trace_id:  # rows of a trace stand together and have the same object as their id
+            give_way()
             last_trace_id = trace_id
             statements = counts.setdefault(trace_id, {})
         known = statements.get(digest)
@@ -44,6 +46,7 @@ class RepeatCounts:
     def add(self, counts: StatementCounts) -> None:
         """Remember what a committed transaction stored."""
         for trace_id, statements in counts.items():
+            give_way()
             digests = self._traces.get(trace_id)
             if digests is None:
                 digests = self._traces[trace_id] = {}

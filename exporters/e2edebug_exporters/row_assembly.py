@@ -23,23 +23,23 @@ def assemble(items: Sequence[Item], mapper: RowMapper, ledger: Ledger) -> RowBat
     found = 0
     lost: Counter[str] = Counter()
     span = Kind.SPAN  # a member looked up on its enum class costs more than a local name
-    spans = [item.payload for item in items if item.kind is span]
+    spans = [payload for _, kind, payload, _, _ in items if kind is span]
     if spans:
         mapper.add_spans(batch, spans)
         lost[UNMAPPABLE] += len(spans) - len(batch.steps)
         found += len(batch.errors)
-    others = () if len(spans) == len(items) else [item for item in items if item.kind is not span]
-    for item in others:
-        if item.kind is Kind.LOG:
+    others = () if len(spans) == len(items) else [item for item in items if item[1] is not span]
+    for _, kind, payload, rows, _ in others:
+        if kind is Kind.LOG:
             errors = len(batch.errors)
-            is_understood = mapper.add_log(batch, item.payload)
+            is_understood = mapper.add_log(batch, payload)
             made, reason = len(batch.errors) - errors, NOT_AN_ERROR if is_understood else UNMAPPABLE
         else:
             snapshots = len(batch.snapshots)
-            mapper.add_metrics(batch, item.payload)
+            mapper.add_metrics(batch, payload)
             made, reason = len(batch.snapshots) - snapshots, UNMAPPABLE
-        lost[reason] += max(0, item.rows - made)
-        found += max(0, made - item.rows)
+        lost[reason] += max(0, rows - made)
+        found += max(0, made - rows)
     ledger.emit(found)
     for reason, count in lost.items():
         ledger.drop(count, reason)

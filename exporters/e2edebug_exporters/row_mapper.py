@@ -14,6 +14,7 @@ from e2edebug.policy.self_report import internal_error
 from e2edebug_exporters.attribute_json import AttributeEncoder, Facts
 from e2edebug_exporters.column_text import ColumnText
 from e2edebug_exporters.error_mapping import ErrorMapper
+from e2edebug_exporters.giving_way import give_way
 from e2edebug_exporters.layers import LayerResolver
 from e2edebug_exporters.metadata_json import MetadataWriter
 from e2edebug_exporters.resource_facts import ResourceFacts, ResourceReader
@@ -93,6 +94,7 @@ class RowMapper:
         steps = batch.steps
         map_known, map_span = self._steps.map_known, self._steps.map
         for span in spans:
+            give_way()
             try:
                 known = map_known(span)
                 if known is not None:
@@ -129,6 +131,7 @@ class RowMapper:
         failed = 0
         try:
             for metric, point, resource in self._snapshots.points(data):
+                give_way()
                 try:
                     batch.snapshots.append(self._snapshots.map(metric, point, resource))
                 except Exception as error:  # noqa: BLE001 - the edge, as above

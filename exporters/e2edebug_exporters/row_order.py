@@ -5,6 +5,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Final
 
+from e2edebug_exporters.giving_way import give_way
 from e2edebug_exporters.ledger import WriteResult
 from e2edebug_exporters.rows import RowBatch, StepRow
 from e2edebug_exporters.statements.protocol import StepKey
@@ -45,6 +46,7 @@ def _steps_by_trace(rows: Sequence[StepRow]) -> list[StepRow] | None:
             known.extend(run)
     ordered: list[StepRow] = []
     for trace_id in sorted(traces):
+        give_way()
         of_trace = traces[trace_id]
         of_trace.sort(key=_span_of)
         if len(set(map(_span_of, of_trace))) < len(of_trace):

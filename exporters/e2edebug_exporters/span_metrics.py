@@ -4,6 +4,7 @@ One histogram per layer and component and interval, at the one scale of the stor
 as exemplar: the SDK's reservoir picks a random one and kept the one slow request in 1 of 40 intervals.
 """
 
+import sys
 import threading
 import time
 from collections import deque
@@ -29,6 +30,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from e2edebug.policy import attributes as names
 from e2edebug.policy.self_report import internal_error
 from e2edebug_exporters import query_counts
+from e2edebug_exporters.giving_way import give_way
 from e2edebug_exporters.hit_rates import HitRates
 from e2edebug_exporters.query_counts import QueryCounts
 from e2edebug_exporters.rates import Counted, rates
@@ -51,6 +53,8 @@ _METRICS_OF_SERIES: Final = 3
 _NS_PER_MS: Final = 1e6
 _COUNT_AT: Final = 2000
 """So many ended spans may wait to be counted; the pipeline's thread does so every second, and normally long before."""
+_COUNT_TOGETHER: Final = 64
+"""Before others get a chance to: the interpreter, and the lock."""
 _LAYERS: Final = frozenset(LAYERS)
 # A member looked up on its enum class, or a name in a module, costs more than a global.
 _LAYER: Final = names.LAYER
@@ -127,13 +131,14 @@ class SpanMetrics:
 
     def count_ended(self) -> None:
         """Add the spans that ended so far to their histograms."""
-        if not self._ended:
-            return
-        with self._lock:
-            self._count_ended()
-
-    def _count_ended(self) -> None:
         while self._ended:
+            with self._lock:
+                self._count_ended(_COUNT_TOGETHER)
+            give_way()
+
+    def _count_ended(self, most: int = sys.maxsize) -> None:
+        while self._ended and most > 0:
+            most -= 1
             span = self._ended.popleft()
             try:
                 self._count(span)

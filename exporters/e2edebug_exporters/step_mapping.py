@@ -163,7 +163,7 @@ class StepMapper:
                 if span.dropped_attributes:
                     return None
                 attributes = raw_attributes(span)
-            context, parent, kind, scope = span._context, span._parent, span._kind, span._origin.scope.name
+            context, parent, kind, scope = span._context, span._parent, span._kind, span._origin.scope_name
             name, resource, start, end = span._name, span._resource, span._start_time, span._end_time
         else:
             if span._events or span._links or span.dropped_attributes or not _is_unset(span.status):

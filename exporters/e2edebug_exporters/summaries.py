@@ -12,6 +12,7 @@ from operator import attrgetter, itemgetter
 from typing import Final, NamedTuple
 
 from e2edebug.policy.release_order import is_later_release
+from e2edebug_exporters.giving_way import give_way
 from e2edebug_exporters.repeated_statements import RepeatCounts, StatementCounts
 from e2edebug_exporters.rows import ErrorRow, SessionFacts, StepRow
 from e2edebug_exporters.step_places import (
@@ -252,6 +253,7 @@ def session_deltas(
     for rows, is_finish in ((new, False), (finished, True)):
         # Rows come sorted by trace, so those of a session stand together, or in a few runs.
         for correlation_id, run in groupby(rows, key=_correlation_of):
+            give_way()
             of_session = list(run)
             delta = deltas.get(correlation_id)
             if delta is None:

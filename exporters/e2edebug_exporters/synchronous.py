@@ -47,7 +47,7 @@ class SynchronousSink:
             return
         with self._lock:
             if len(self._items) < _MOST_ITEMS:
-                self._items.append(Item(0, kind, payload, rows, 0))
+                self._items.append((0, kind, payload, rows, 0))
         if _completes_something(kind, payload):
             self.write()
 

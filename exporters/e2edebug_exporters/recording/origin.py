@@ -47,11 +47,13 @@ class SpanOrigin:
     info: InstrumentationInfo | None
     limits: SpanLimits
     processors: SpanProcessors
+    scope_name: str = field(init=False)
     plain_types: frozenset[type[Any]] = field(init=False)
     """Values of exactly these types need no cleaning. A str does where texts are cut."""
     most_attributes: int = field(init=False)
 
     def __post_init__(self) -> None:
+        self.scope_name = self.scope.name  # a property of the SDK's, in Python, and asked of every span
         longest = self.limits.max_span_attribute_length
         self.plain_types = _PLAIN_TYPES if longest is None else _PLAIN_TYPES - {str}
         most = self.limits.max_span_attributes

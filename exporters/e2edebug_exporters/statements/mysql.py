@@ -12,6 +12,7 @@ from typing import Final
 
 from sqlalchemy import Connection
 
+from e2edebug_exporters.giving_way import give_way
 from e2edebug_exporters.rows import ERROR_COLUMNS, SNAPSHOT_COLUMNS, STEP_COLUMNS, ErrorRow, SnapshotRow, StepRow
 from e2edebug_exporters.statements.literals import LiteralCache, literal, milliseconds, text, values
 from e2edebug_exporters.statements.protocol import PacketTooLargeError, StepKey
@@ -175,6 +176,7 @@ class MySQLWriteStatements:
 def session_values(deltas: Sequence[SessionDelta], cache: LiteralCache) -> Iterator[str]:
     """Yield the VALUES of each session. What comes from a few texts is looked up, the rest is written out each time."""
     for delta in deltas:
+        give_way()
         # An f-string asks nobody; literal() would be called for six columns that mostly hold nothing.
         user_id, user_label, key = delta.user_id, delta.user_label, delta.session_key
         trace_id, parent, end_time = delta.trace_id, delta.parent_correlation_id, delta.end_time

@@ -7,6 +7,7 @@ each of them: they are written out once for all steps that share them. What is l
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from e2edebug_exporters.giving_way import give_way
 from e2edebug_exporters.rows import StepRow
 from e2edebug_exporters.statements.literals import LiteralCache, are_harmless, milliseconds, text, values
 
@@ -28,6 +29,7 @@ class StepValues:
         """Yield the VALUES of each row. Raises NotFiniteError for a duration that SQL has no literal for."""
         for start in range(0, len(rows), _ROWS_AT_ONCE):
             yield from self._of_some(rows[start : start + _ROWS_AT_ONCE])
+            give_way()
 
     def _of_some(self, rows: Sequence[StepRow]) -> Sequence[str]:
         shared = self._shared

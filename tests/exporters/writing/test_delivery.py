@@ -8,7 +8,7 @@ from support.spans import make_span
 
 from e2edebug.policy.config import load_config
 from e2edebug_exporters.batch_writer import MAX_TRIES, BatchWriter, StoreUnavailable
-from e2edebug_exporters.bounded_queue import Item, Kind
+from e2edebug_exporters.bounded_queue import Kind
 from e2edebug_exporters.configured_mapper import mapper_of
 from e2edebug_exporters.delivery import LONGEST_PAUSE_S, Delivery
 from e2edebug_exporters.error_classes import ErrorClass
@@ -52,7 +52,7 @@ def test_pauses_double_up_to_a_minute_and_the_outage_is_logged_once(caplog: pyte
     clock, ledger = Clock(), Ledger()
     delivery = delivery_to(NOWHERE, clock, ledger)
     ledger.emit()
-    delivery.load([Item(1, Kind.SPAN, make_span(), 1, 0)])
+    delivery.load([(1, Kind.SPAN, make_span(), 1, 0)])
     pauses = []
 
     for _ in range(9):
@@ -70,7 +70,7 @@ def test_a_server_that_times_out_again_and_again_gets_smaller_transactions(store
     clock, ledger = Clock(), Ledger()
     delivery = delivery_to(store_url, clock, ledger)
     ledger.emit(100)
-    delivery.load([Item(number, Kind.SPAN, make_span(span_id=number), 1, 0) for number in range(1, 101)])
+    delivery.load([(number, Kind.SPAN, make_span(span_id=number), 1, 0) for number in range(1, 101)])
 
     for _ in range(4):
         delivery._note_failure(StoreUnavailable("timed out", ErrorClass.RECONNECT), clock.now)
@@ -85,7 +85,7 @@ def test_a_batch_given_up_is_counted_under_its_reason() -> None:
     clock, ledger = Clock(), Ledger()
     delivery = delivery_to(NOWHERE, clock, ledger)
     ledger.emit(2)
-    delivery.load([Item(number, Kind.SPAN, make_span(span_id=number), 1, 0) for number in (1, 2)])
+    delivery.load([(number, Kind.SPAN, make_span(span_id=number), 1, 0) for number in (1, 2)])
     delivery.advance(deadline=clock.now + 30)
 
     delivery.abandon("shutdown")
@@ -98,7 +98,7 @@ def test_the_return_of_the_store_is_logged(caplog: pytest.LogCaptureFixture, sto
     clock, ledger = Clock(), Ledger()
     delivery = delivery_to(store_url, clock, ledger)
     ledger.emit()
-    delivery.load([Item(1, Kind.SPAN, make_span(), 1, 0)])
+    delivery.load([(1, Kind.SPAN, make_span(), 1, 0)])
     caplog.set_level(logging.WARNING)
     delivery._note_failure(StoreUnavailable("gone", ErrorClass.RECONNECT), clock.now)
     clock.now = delivery.next_attempt_at

@@ -13,7 +13,7 @@ from support.spans import RESOURCE, make_span
 
 from e2edebug.policy.config import load_config
 from e2edebug_exporters import delivery
-from e2edebug_exporters.bounded_queue import Item, Kind
+from e2edebug_exporters.bounded_queue import Kind
 from e2edebug_exporters.configured_mapper import mapper_of
 from e2edebug_exporters.delivery import INTERNAL_ERROR, LONGEST_PAUSE_S, RETRY_TRIES, Delivery, State
 from e2edebug_exporters.ledger import Ledger
@@ -58,7 +58,7 @@ class Machine:
             self.ledger.emit(spans)
             self.delivery.load(
                 [
-                    Item(number, Kind.SPAN, make_span(span_id=number), 1, 0)
+                    (number, Kind.SPAN, make_span(span_id=number), 1, 0)
                     for number, _ in zip(self.numbers, range(spans), strict=False)
                 ]
             )
@@ -333,7 +333,7 @@ def test_a_batch_that_turns_out_empty_says_nothing_of_the_store(
     assert machine.delivery.state is State.SPOOLING
     machine.ledger.emit(1)
     record = ReadableLogRecord(LogRecord(body="all is well"), RESOURCE)
-    machine.delivery.load([Item(100, Kind.LOG, record, 1, 0)])
+    machine.delivery.load([(100, Kind.LOG, record, 1, 0)])
 
     machine.wait_for_attempt()
     machine.advance_until_idle()

@@ -36,8 +36,8 @@ def put_log(queue: BoundedQueue, text: str) -> None:
 
 def left(queue: BoundedQueue) -> list[str]:
     names_left = []
-    for item in queue.take(1000, 1 << 40):
-        names_left.append(getattr(item.payload, "name", item.payload))
+    for _, _, payload, _, _ in queue.take(1000, 1 << 40):
+        names_left.append(getattr(payload, "name", payload))
     queue.settle()
     return names_left
 
@@ -114,7 +114,7 @@ def test_the_books_balance_whatever_comes(puts: list[tuple[str, int]], room: int
     emitted: Counter[str] = Counter()
     for kind, trace in puts:
         if kind == "take":
-            ledger.drop(sum(item.rows for item in queue.take(2, 1 << 40)), "taken")
+            ledger.drop(sum(rows for *_, rows, _ in queue.take(2, 1 << 40)), "taken")
             queue.settle()
             continue
         emitted["rows"] += trace if kind == "metrics" else 1

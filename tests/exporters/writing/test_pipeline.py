@@ -4,6 +4,7 @@ import gc
 import logging
 import threading
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import Any
 
@@ -26,6 +27,7 @@ from e2edebug_exporters.log_processor import LogPipelineProcessor
 from e2edebug_exporters.metric_reader import PipelineMetricReader
 from e2edebug_exporters.pipeline import Pipeline
 from e2edebug_exporters.row_mapper import RowMapper
+from e2edebug_exporters.rows import RowBatch
 from e2edebug_exporters.span_processor import SpanPipelineProcessor
 
 from .pipelines import NOWHERE, RESOURCE, HeldMapper, assert_balanced, pipeline_on, tracer_of
@@ -70,6 +72,31 @@ def test_an_empty_database_gets_its_tables_with_the_first_batch(empty_store_url:
 
         assert pipeline.flush(30)
         assert pipeline.stats()["stored"] >= 1
+
+
+def test_what_comes_while_a_batch_is_written_waits_to_become_one_too(store_url: str, engine: sa.Engine) -> None:
+    """It was a transaction for each handful of spans, without a pause, as long as requests came."""
+    batches: list[int] = []
+
+    class Busy(RowMapper):
+        def add_spans(self, batch: RowBatch, spans: Sequence[ReadableSpan]) -> int:
+            batches.append(len(spans))
+            if len(batches) < 5:
+                pipeline.put_span(make_span(span_id=1000 + len(batches)))
+            return super().add_spans(batch, spans)
+
+    with pipeline_on(store_url, flush_interval_s=3600.0, batch_max_items=50) as pipeline:
+        pipeline._delivery._make_mapper = Busy
+        for number in range(50):
+            pipeline.put_span(make_span(span_id=number + 1))
+        wait_until(lambda: pipeline.stats()["stored"] == 50)
+        for number in range(5):
+            pipeline.put_span(make_span(span_id=101 + number))
+        assert pipeline.flush(20)
+
+        assert batches[:2] == [50, 6]
+        assert_balanced(pipeline)
+    assert count(engine, "debugging_trace_step") == 50 + 5 + 4
 
 
 @pytest.mark.fault(38)
@@ -134,7 +161,7 @@ def test_a_full_queue_drops_the_oldest_plain_spans_counts_them_and_says_it_once(
             pipeline.put_span(make_span(span_id=2 + number))
 
         stats = pipeline.stats()
-        waiting = [item.payload for item in pipeline._queue.take(1000, 1 << 40)]
+        waiting = [payload for _, _, payload, _, _ in pipeline._queue.take(1000, 1 << 40)]
         pipeline._queue.settle()
 
     drops = [record for record in caplog.records if "queue is full" in record.message]
@@ -489,7 +516,7 @@ def test_logging_our_own_failures_does_not_feed_the_pipeline(caplog: pytest.LogC
             logging.getLogger("shop").error("a failure of the host is taken over")
         finally:
             logging.getLogger().removeHandler(handler)
-        kinds = [item.kind for item in pipeline._queue.take(100, 1 << 30)]
+        kinds = [kind for _, kind, _, _, _ in pipeline._queue.take(100, 1 << 30)]
 
     assert any("takes no rows" in record.message for record in caplog.records)
     assert kinds.count(Kind.LOG) == 1

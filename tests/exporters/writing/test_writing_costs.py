@@ -134,4 +134,4 @@ def test_a_span_takes_few_calls_on_its_way_out_of_the_queue() -> None:
 
     calls = calls_of(lambda: queue.take(1200, 10**9))
 
-    assert calls / 1200 <= 6.5
+    assert calls / 1200 <= 4.5
