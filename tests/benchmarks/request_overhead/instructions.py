@@ -19,6 +19,7 @@ _PATIENCE = {
     "E2EDEBUG_METRIC_INTERVAL_S": "100000",
     "E2EDEBUG_READ_TIMEOUT_S": "600",
     "E2EDEBUG_RETENTION_RUNNER": "off",
+    "OTEL_BSP_SCHEDULE_DELAY": "1000000",
     "PYTHONHASHSEED": "0",
 }
 
@@ -71,6 +72,7 @@ def _count(name: str, environment: dict[str, str], requests: int) -> Instruction
         ]  # fmt: skip
         case = CaseProcess(name, {**environment, **_PATIENCE}, below=valgrind, limit_s=_LIMIT_S)
         try:
+            case.serve(0, "stand_still")
             case.serve(WARM, "flush")
             _tell(case.pid, "--instr=on")
             case.serve(5, "flush")

@@ -10,6 +10,7 @@ begin()               switch it on, before `django.setup()`
 prepare()             optional: what it needs once before it serves, such as tables
 settle()              optional: wait until it has sent what it sends by itself within seconds; by default flush()
 flush()               send all that waits, aggregated metrics of this moment included
+stand_still()         optional: do nothing any more only because time has passed, as far as no setting says that
 EVERY                 optional: it is measured in one of so many rounds, where its effect is far above the noise
 """
 
@@ -49,7 +50,11 @@ def main(name: str) -> None:
     if prepare is not None:
         prepare()
     application = WSGIHandler()
-    ways = {"flush": case.flush, "settle": getattr(case, "settle", case.flush)}
+    ways = {
+        "flush": case.flush,
+        "settle": getattr(case, "settle", case.flush),
+        "stand_still": getattr(case, "stand_still", lambda: None),
+    }
     gc.collect()
     print(json.dumps({"title": case.TITLE, "who": case.WHO, "every": getattr(case, "EVERY", 1)}), flush=True)
     for line in sys.stdin:

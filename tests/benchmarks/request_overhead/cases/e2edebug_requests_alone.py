@@ -16,3 +16,4 @@ def configure(settings: dict[str, Any]) -> None:
 begin = e2edebug_complete.begin
 settle = e2edebug_complete.settle
 flush = e2edebug_complete.flush
+stand_still = e2edebug_complete.stand_still
