@@ -72,6 +72,28 @@ def test_errors_of_a_workflow_come_in_the_order_in_which_they_happened(engine: s
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize("days", [-3, 0, 3])
+def test_errors_of_a_workflow_are_found_however_far_from_it_they_are(engine: sa.Engine, rows: Any, days: int) -> None:
+    rows.session("a", error_count=2)
+    rows.error(correlation_id="a", at_ms=1, error_type="Near")
+    rows.error(correlation_id="a", at_ms=days * 86_400_000 + 2, error_type="Other")
+
+    assert {error.error_type for error in errors_of(engine, "a")} == {"Near", "Other"}
+    assert len(errors_of(engine, "a", limit=1)) == 1
+
+
+def test_a_workflow_without_errors_is_not_looked_for_among_them(engine: sa.Engine, rows: Any) -> None:
+    rows.session("a", error_count=0)
+    statements: list[str] = []
+    with engine.connect() as connection:
+        sa.event.listen(connection, "before_cursor_execute", lambda _c, _cu, sql, *_: statements.append(sql))
+
+        assert errors_of(connection, "a") == []
+
+    assert any("debugging_workflow_session" in statement for statement in statements)
+    assert not any("debugging_error_log" in statement for statement in statements)
+
+
 def test_errors_are_listed_newest_first_and_page_by_page(engine: sa.Engine, rows: Any) -> None:
     for number in range(5):
         rows.error(at_ms=number // 2, error_message=str(number))

@@ -1,13 +1,17 @@
 """Errors: those of one workflow, the newest, and the groups that they form."""
 
 from dataclasses import dataclass
-from datetime import datetime
-from typing import Any, NamedTuple
+from datetime import datetime, timedelta
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, or_, select
 
 from e2edebug_schema.queries.reading import Source, columns_of, equals, reading, to_record
+from e2edebug_schema.queries.workflow_extent import extent_of
 from e2edebug_schema.tables import error_group, error_log
+
+_NEAR: Final = timedelta(days=1)
+"""Errors do not move the times of a session. Nearly all lie within them, but for those of a machine whose clock is behind."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +110,14 @@ def errors_of(source: Source, correlation_id: str, *, limit: int = 1000) -> list
         .limit(limit)
     )
     with reading(source) as connection:
+        extent = extent_of(connection, correlation_id)
+        if extent is not None:
+            if not extent.error_count:
+                return []
+            near = query.where(*extent.covers(error_log.c.timestamp, slack=_NEAR))
+            found = [to_record(Error, row) for row in connection.execute(near)]
+            if len(found) >= min(limit, extent.error_count):
+                return found
         return [to_record(Error, row) for row in connection.execute(query)]
 
 
