@@ -98,7 +98,8 @@ def _status_lines(config: Config, root: Path, reports: Sequence[FolderReport], t
         if report.held_by:
             yield [Piece(f"  {counted(report.held_rows, 'row')} held by {_processes(report)}, which will send them")]
         if is_here and report.rows > report.held_rows:
-            yield [Piece(f"  to send the others now: {own_name()} spool replay", "quiet")]
+            which = "the others" if report.held_rows else "them"
+            yield [Piece(f"  to send {which} now: {own_name()} spool replay", "quiet")]
 
 
 def _replay(arguments: argparse.Namespace) -> ExitCode:

@@ -23,6 +23,7 @@ from e2edebug_exporters.bounded_queue import SHUTDOWN, Item, Kind
 from e2edebug_exporters.configured_mapper import mapper_of
 from e2edebug_exporters.delivery import INTERNAL_ERROR, Delivery
 from e2edebug_exporters.fork_gate import ForkGate
+from e2edebug_exporters.giving_way import take_turns
 from e2edebug_exporters.ledger import Ledger
 from e2edebug_exporters.own_work import suppressed
 from e2edebug_exporters.rest_on_disk import ends_within
@@ -123,8 +124,12 @@ class DirectExport:
             except BaseException as error:  # noqa: BLE001 # the caller has it
                 delivered.set_exception(error)
 
+        def deliver_in_turns() -> None:
+            take_turns(self._exit_time_left() is None)
+            deliver()
+
         try:
-            start_thread(deliver)
+            start_thread(deliver_in_turns)
         except RuntimeError:  # the interpreter ends, and starts none any more
             deliver()
         while not wait([delivered], timeout=_LOOK_S).done:

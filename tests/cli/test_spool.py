@@ -67,6 +67,8 @@ def test_status_shows_what_waits_for_which_service_and_who_will_send_it(e2edebug
     assert outcome.code == 0
     assert "15 rows in 2 files" in outcome.out
     assert f"5 rows held by the running process {os.getpid()}, which will send them" in outcome.out
+    assert "to send the others now: " in outcome.out
+    assert "to send them now: " in e2edebug("spool", "status").out  # nobody else does any more
     assert "(another store)" in outcome.out
     assert told["spooled"] == 15
     here = next(one for one in told["folders"] if one["is_this_store"])

@@ -6,10 +6,13 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
+from opentelemetry.sdk.trace.export import SpanExportResult
 from support.spans import make_span
 
+from e2edebug.policy.config import load_config
 from e2edebug_exporters import giving_way
 from e2edebug_exporters.giving_way import TURN_S, give_way, take_turns
+from e2edebug_exporters.span_exporter import SQLSpanExporter
 from e2edebug_exporters.writing_thread import NAME
 
 from .pipelines import pipeline_on
@@ -72,6 +75,20 @@ def test_a_batch_is_mapped_and_written_with_rests_of_the_writing_thread_alone(
 
     assert clock.rests.keys() == {NAME}
     assert clock.rests[NAME] >= 200  # mapping alone looks once a span, each look is a turn here
+
+
+def test_an_exporter_behind_the_sdk_rests_in_its_own_thread(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(look_s=TURN_S)
+    exporter = SQLSpanExporter(store_url, config=load_config({}, environ={}))
+    monkeypatch.setattr(giving_way, "time", clock)
+
+    result = exporter.export([make_span(span_id=number) for number in range(1, 101)])
+    monkeypatch.undo()
+    exporter.shutdown()
+
+    assert result is SpanExportResult.SUCCESS
+    assert clock.rests.total() >= 100
+    assert threading.current_thread().name not in clock.rests
 
 
 def test_a_thread_that_is_behind_does_not_rest(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
