@@ -190,8 +190,12 @@ class BoundedQueue:
         size_bytes = rows = 0
         with self._ledger.lock:
             self._book_what_was_pushed_out()
+            plain, metrics, errors, failed, saved = self._lanes
             while len(taken) < max_items and (not taken or size_bytes < max_bytes):
-                item = self._pop_oldest()
+                try:  # as _pop_oldest() does nearly always
+                    item = self._pop_oldest() if metrics or errors or failed or saved else plain.popleft()
+                except IndexError:
+                    item = self._pop_oldest()
                 if item is None:
                     break
                 if not taken:

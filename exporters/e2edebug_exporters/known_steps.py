@@ -149,7 +149,6 @@ class KnownSteps:
         name: str,
         scope: str,
         resource: Resource,
-        *,
         of_server: bool,
         is_root: bool,
     ) -> tuple[KnownStep, str] | None:

@@ -2,21 +2,31 @@
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping
-from typing import Final
+from typing import Final, NamedTuple
 
 from e2edebug_exporters.giving_way import give_way
 from e2edebug_exporters.rows import StepRow
 from e2edebug_exporters.step_places import END_TIME, STATEMENT_DIGEST, TRACE_ID
 
-StatementCounts = Mapping[str, Mapping[str, tuple[int, StepRow]]]
-"""By trace id and statement digest: how often the statement stands in some rows, and the first of these."""
+
+class TraceStatements(NamedTuple):
+    """The statements of one trace in some rows, by their digests."""
+
+    counts: dict[str, int]
+    first: dict[str, StepRow]
+    """Of the rows of each statement the first."""
+
+
+StatementCounts = Mapping[str, TraceStatements]
+"""By trace id."""
 
 
 def statement_counts(rows: Iterable[StepRow]) -> StatementCounts:
     """Return how often each statement of each trace stands in *rows*; a statement counts once it has ended."""
-    counts: dict[str, dict[str, tuple[int, StepRow]]] = {}
+    found: dict[str, TraceStatements] = {}
     last_trace_id = None
-    statements: dict[str, tuple[int, StepRow]] = {}
+    counts: dict[str, int] = {}
+    first: dict[str, StepRow] = {}
     for row in rows:
         digest = row[STATEMENT_DIGEST]
         if digest is None or row[END_TIME] is None:
@@ -25,10 +35,17 @@ def statement_counts(rows: Iterable[StepRow]) -> StatementCounts:
         if trace_id is not last_trace_id:  # rows of a trace stand together and have the same object as their id
             give_way()
             last_trace_id = trace_id
-            statements = counts.setdefault(trace_id, {})
-        known = statements.get(digest)
-        statements[digest] = (1, row) if known is None else (known[0] + 1, known[1])
-    return counts
+            statements = found.get(trace_id)
+            if statements is None:
+                statements = found[trace_id] = TraceStatements({}, {})
+            counts, first = statements
+        count = counts.get(digest)
+        if count is None:
+            counts[digest] = 1
+            first[digest] = row
+        else:
+            counts[digest] = count + 1
+    return found
 
 
 class RepeatCounts:
@@ -44,17 +61,20 @@ class RepeatCounts:
         return self._traces.get(trace_id, _NONE)
 
     def add(self, counts: StatementCounts) -> None:
-        """Remember what a committed transaction stored."""
-        for trace_id, statements in counts.items():
+        """Remember what a committed transaction stored. Takes the counts over; nobody else may use them any more."""
+        for trace_id, (added, _) in counts.items():
             give_way()
             digests = self._traces.get(trace_id)
             if digests is None:
-                digests = self._traces[trace_id] = {}
-                if len(self._traces) > self._max_traces:
+                if len(self._traces) >= self._max_traces:
                     self._traces.popitem(last=False)
+                if len(added) <= self._max_digests:
+                    self._traces[trace_id] = added
+                    continue
+                digests = self._traces[trace_id] = {}
             else:
                 self._traces.move_to_end(trace_id)
-            for digest, (count, _) in statements.items():
+            for digest, count in added.items():
                 known = digests.get(digest)
                 if known is None and len(digests) >= self._max_digests:
                     # The least repeated one makes room: the statement that is an N+1 may begin late in a long trace.

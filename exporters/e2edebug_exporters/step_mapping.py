@@ -181,7 +181,8 @@ class StepMapper:
         if start is None or end is None or not 0 < start <= end < END_OF_TIME_UNIX_NS or context is None:
             return None
         is_root = parent is None or parent[_IS_REMOTE]
-        found = known_steps.find(attributes, name, scope, resource, of_server=of_server, is_root=is_root)
+        # All by position: with keywords the interpreter takes the long way into a function.
+        found = known_steps.find(attributes, name, scope, resource, of_server, is_root)
         if found is None:
             return None
         (columns, session_facts, _, _), metadata = found

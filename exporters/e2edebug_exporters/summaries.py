@@ -270,8 +270,9 @@ def session_deltas(
             delta.error_count += 1
     for trace_id, statements in counts.items():
         before = repeats.of_trace(trace_id)
-        for digest, (count, row) in statements.items():
+        for digest, count in statements.counts.items():
             total = before.get(digest, 0) + count if before else count
+            row = statements.first[digest]
             delta = deltas[row[CORRELATION_ID]]
             if total > delta.repeat_count:
                 delta.repeat_count, delta.repeat_digest = total, digest

@@ -162,13 +162,14 @@ class MySQLWriteStatements:
         part: list[str] = []
         size = 0
         for row in rows:
-            if len(row) > alone_limit:
-                raise PacketTooLargeError(f"a row of {len(row)} bytes does not fit max_allowed_packet={self._packet}")
-            if part and size + len(row) > limit:
+            length = len(row)
+            if length > alone_limit:
+                raise PacketTooLargeError(f"a row of {length} bytes does not fit max_allowed_packet={self._packet}")
+            if part and size + length > limit:
                 yield ",".join(part)
                 part, size = [], 0
             part.append(row)
-            size += len(row) + 1
+            size += length + 1
         if part:
             yield ",".join(part)
 

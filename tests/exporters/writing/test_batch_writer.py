@@ -12,7 +12,7 @@ import sqlalchemy as sa
 from e2edebug_exporters.batch_writer import BatchWriter, StoreUnavailable
 from e2edebug_exporters.error_classes import ErrorClass
 from e2edebug_exporters.ledger import WriteResult
-from e2edebug_exporters.repeated_statements import RepeatCounts
+from e2edebug_exporters.repeated_statements import RepeatCounts, TraceStatements
 from e2edebug_exporters.rows import RowBatch, SessionFacts, StepRow
 from e2edebug_exporters.store_connection import StoreConnection
 from e2edebug_exporters.workflow_timeouts import WorkflowTimeouts
@@ -202,10 +202,10 @@ def test_a_statement_is_repeated_as_often_as_it_ended(engine: sa.Engine) -> None
 
 def test_a_statement_that_begins_late_in_a_long_trace_is_still_found_to_repeat() -> None:
     counts = RepeatCounts(max_digests=3)
-    counts.add({"t": {"often": (9, step(1)), "rare": (1, step(2)), "twice": (2, step(3))}})
+    counts.add({"t": TraceStatements({"often": 9, "rare": 1, "twice": 2}, {})})
 
-    counts.add({"t": {"late": (4, step(4))}})
-    counts.add({"t": {"late": (4, step(4))}})
+    counts.add({"t": TraceStatements({"late": 4}, {})})
+    counts.add({"t": TraceStatements({"late": 4}, {})})
 
     assert counts.of_trace("t") == {"often": 9, "twice": 2, "late": 8}
 
