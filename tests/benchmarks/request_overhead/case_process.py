@@ -6,10 +6,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harness.cores import core_for_servers, core_for_the_measured
 from benchmarks.harness.listing import modules_in
 from benchmarks.sink import running_sink
 from support.mariadb import MariaDBServer
@@ -27,13 +28,15 @@ class CaseProcess:
         self, name: str, environment: dict[str, str], *, below: Sequence[str] = (), limit_s: float = 900
     ) -> None:
         self.name = name
-        self._process = subprocess.Popen(
-            [*below, sys.executable, "-m", "benchmarks.request_overhead.worker", name],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            env={**os.environ, **environment},
-        )
+        # Instructions are the same on any core, and counted two processes at a time.
+        with nullcontext() if below else core_for_the_measured():
+            self._process = subprocess.Popen(
+                [*below, sys.executable, "-m", "benchmarks.request_overhead.worker", name],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                text=True,
+                env={**os.environ, **environment},
+            )
         self._limit = threading.Timer(limit_s, self._process.kill)
         self._limit.daemon = True
         self._limit.start()
@@ -88,9 +91,10 @@ class CaseProcess:
 def servers_for_cases() -> Iterator[dict[str, str]]:
     """Start a MariaDB with the site's tables, and a sink. Gives the environment that names them to a case."""
     with ExitStack() as stack:
-        server = MariaDBServer.create()
-        stack.callback(server.remove)
-        sink = stack.enter_context(running_sink())
+        with core_for_servers():
+            server = MariaDBServer.create()
+            stack.callback(server.remove)
+            sink = stack.enter_context(running_sink())
         site_url = server.create_database()
         subprocess.run(
             [sys.executable, "-c", _MAKE_TABLES], check=True, env={**os.environ, "BENCHMARK_DATABASE_URL": site_url}

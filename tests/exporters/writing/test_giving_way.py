@@ -3,7 +3,7 @@
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 from opentelemetry.sdk.trace.export import SpanExportResult
@@ -19,16 +19,28 @@ from .pipelines import pipeline_on
 
 
 class Clock:
-    """Stands in for `time`: it moves by what each look at it takes, and counts the rests of each thread."""
+    """Stands in for `time`: it moves by what each look at it takes, and counts the rests of each thread.
 
-    def __init__(self, look_s: float) -> None:
+    others_ns: what all other threads compute between two looks.
+    """
+
+    def __init__(self, look_s: float, others_ns: int = 100_000) -> None:
         self._look_s = look_s
         self._now = 0.0
+        self.others_ns = others_ns
+        self._process_ns = 0
         self.rests: Counter[str] = Counter()
 
     def perf_counter(self) -> float:
         self._now += self._look_s
         return self._now
+
+    def process_time_ns(self) -> int:
+        self._process_ns += self.others_ns
+        return self._process_ns
+
+    def thread_time_ns(self) -> int:
+        return 0
 
     def sleep(self, seconds: float) -> None:
         self.rests[threading.current_thread().name] += 1
@@ -39,6 +51,69 @@ class Clock:
 def own_turns() -> Iterator[None]:
     yield
     take_turns(False)
+
+
+def in_a_thread(work: Callable[[], object]) -> None:
+    thread = threading.Thread(target=work, name=NAME)
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def use_a_turn() -> None:
+    take_turns(True)
+    for _ in range(110):
+        give_way()
+
+
+@pytest.mark.parametrize(("others_ns", "rests"), [(0, 0), (1_000, 0), (20_000, 10)])
+def test_a_thread_rests_for_others_that_run(monkeypatch: pytest.MonkeyPatch, others_ns: int, rests: int) -> None:
+    clock = Clock(look_s=TURN_S / 10, others_ns=others_ns)
+    monkeypatch.setattr(giving_way, "time", clock)
+
+    in_a_thread(use_a_turn)
+
+    assert clock.rests[NAME] == rests
+
+
+@pytest.mark.usefixtures("own_turns")
+def test_where_threads_are_greenlets_the_clock_of_the_thread_tells_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(look_s=TURN_S / 10, others_ns=0)
+    monkeypatch.setattr(giving_way, "time", clock)
+
+    use_a_turn()  # in the main thread, as a greenlet of ours is
+
+    assert clock.rests.total() == 10
+
+
+def test_a_request_that_comes_back_from_a_wait_is_seen() -> None:
+    """With the clocks of this machine, and a thread that computes for 0.1 ms after each wait."""
+    seen: list[bool] = []
+    is_over = threading.Event()
+
+    def request() -> None:
+        while not is_over.wait(0.001):
+            until = time.perf_counter() + 0.0001
+            while time.perf_counter() < until:
+                pass
+
+    def write() -> None:
+        take_turns(True)
+        until = time.perf_counter() + 0.5
+        while time.perf_counter() < until:
+            begun = time.perf_counter()
+            while time.perf_counter() < begun + 0.002:
+                pass
+            time.sleep(0.0002)  # so that it can come back at all
+            seen.append(giving_way._have_others_run())
+
+    application = threading.Thread(target=request)
+    application.start()
+    in_a_thread(write)
+    is_over.set()
+    application.join()
+
+    assert sum(seen) > len(seen) / 2
 
 
 @pytest.mark.usefixtures("own_turns")
