@@ -60,6 +60,8 @@ def compare_peers(surroundings: type[Surroundings], *, quick: bool) -> Result:
         stores = {name: server.create_database() for name in names}
         running: dict[str, Surroundings] = {}
         for name in names:
+            if hasattr(modules[name], "prepare"):
+                modules[name].prepare(stores[name])
             try:
                 running[name] = surroundings(name, site_url, stores[name], sink_url)
                 stack.callback(running[name].close)

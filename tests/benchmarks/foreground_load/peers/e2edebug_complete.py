@@ -11,12 +11,20 @@ from e2edebug_exporters.pipeline import Pipeline
 from e2edebug_exporters.recording.provider import make_tracer_provider
 from e2edebug_exporters.span_processor import SpanPipelineProcessor
 from e2edebug_schema.engine import create_store_engine
+from e2edebug_schema.migrate import migrate
 from e2edebug_schema.tables import trace_step
 
 TITLE = "e2edebug"
 WHO = "ours"
 _EXIT_TIMEOUT_S = 30.0
 """What is asked at the end is whether every span is in the store; with the default of two seconds, the rest may go to disk."""
+
+
+def prepare(store_url: str) -> None:
+    """Make the tables, as they are there in a store in use: the process that makes them has read Alembic."""
+    engine = create_store_engine(store_url)
+    migrate(engine)
+    engine.dispose()
 
 
 def provider(store_url: str, sink_url: str) -> TracerProvider:
