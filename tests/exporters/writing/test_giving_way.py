@@ -1,5 +1,7 @@
 """The writing thread lets others run between rows; the application's own threads never rest for us."""
 
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -84,6 +86,41 @@ def test_where_threads_are_greenlets_the_clock_of_the_thread_tells_nothing(monke
     use_a_turn()  # in the main thread, as a greenlet of ours is
 
     assert clock.rests.total() == 10
+
+
+_GREENLETS = """
+from gevent import monkey; monkey.patch_all()
+import threading, time
+from e2edebug_exporters.giving_way import give_way, take_turns
+
+requests = []
+def serve():
+    while True:
+        requests.append(1)
+        time.sleep(0.0005)
+
+def write():
+    take_turns(True)
+    until = time.perf_counter() + 0.5
+    while time.perf_counter() < until:
+        give_way()
+
+threading.Thread(target=serve, daemon=True).start()
+time.sleep(0.01)
+before = len(requests)
+writer = threading.Thread(target=write)
+writer.start()
+writer.join()
+print(len(requests) - before)
+"""
+
+
+def test_a_greenlet_lets_the_others_of_its_thread_run() -> None:
+    pytest.importorskip("gevent")
+
+    out = subprocess.check_output([sys.executable, "-c", _GREENLETS], text=True, timeout=60)
+
+    assert int(out) > 10  # 0 or 1 without
 
 
 def test_a_request_that_comes_back_from_a_wait_is_seen() -> None:
