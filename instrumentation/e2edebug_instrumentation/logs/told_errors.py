@@ -16,7 +16,7 @@ from opentelemetry._logs._internal import ProxyLogger
 from e2edebug.policy import attributes as names
 from e2edebug.policy.exception_stack import stack_text
 from e2edebug.policy.plain_values import text_of
-from e2edebug.policy.recorded_exceptions import is_recorded_anywhere, qualified_name
+from e2edebug.policy.recorded_exceptions import is_recorded, is_recorded_anywhere, qualified_name
 from e2edebug_instrumentation.correlation.current import current_correlation_id
 
 WARNING: Final = 30
@@ -42,8 +42,9 @@ def tell_error(
 
     message: what was logged. attributes: what else is known, plain values.
     """
-    has_trace = trace.get_current_span().get_span_context().is_valid
-    if error is not None and not has_trace and _was_told(error):
+    span = trace.get_current_span()
+    context = span.get_span_context()
+    if error is not None and not context.is_valid and _was_told(error):
         return
     severity = severity_of(level)
     fields: dict[str, Any] = {**attributes, names.ERROR_SEVERITY: severity}
@@ -54,6 +55,8 @@ def tell_error(
         fields["exception.type"] = qualified_name(error)
         fields["exception.message"] = text_of(error)[:_LONGEST_MESSAGE]
         fields["exception.stacktrace"] = stack_text(error)
+        if is_recorded(error, context.trace_id):
+            fields |= _place_of(span)
         error.__dict__[_TOLD] = time.monotonic()
     _logger(logger_name).emit(
         timestamp=time_unix_ns,
@@ -62,6 +65,16 @@ def tell_error(
         body=message,
         attributes=fields,
     )
+
+
+def _place_of(span: trace.Span) -> dict[str, Any]:
+    """Return the layer and component of *span*, which has recorded the same exception; empty where it does not say.
+
+    Whichever of the two copies is stored first stays, and that may be this one: the span has not ended yet.
+    """
+    attributes = getattr(span, "attributes", None) or {}
+    place = {name: attributes.get(name) for name in (names.LAYER, names.COMPONENT)}
+    return place if all(place.values()) else {}
 
 
 def _logger(name: str) -> Logger:

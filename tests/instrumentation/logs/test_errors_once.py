@@ -69,6 +69,33 @@ def test_an_exception_that_passes_through_five_steps_and_two_log_calls_is_one_er
     assert rows(engine, "SELECT error_count FROM debugging_workflow_session") == [(1,), (1,)]
 
 
+STORED_BEFORE_ITS_STEP = """
+    import logging
+    import e2edebug
+    from opentelemetry import trace
+
+    tracer = trace.get_tracer("tasks")
+    place = {"e2edebug.layer": "system", "e2edebug.component": "orders.send_confirmation"}
+    with tracer.start_as_current_span("run", attributes=place) as span:
+        try:
+            raise RuntimeError("the mail server says: 451")
+        except RuntimeError as error:
+            span.record_exception(error)
+            logging.getLogger("celery.app.trace").exception("the task failed")
+        assert e2edebug.flush(20)  # a batch ends between the record and the end of the span
+"""
+
+
+@on_sqlite
+def test_an_exception_is_of_its_step_even_if_its_log_record_is_stored_before_the_step(
+    engine: sa.Engine, store_url: str, tmp_path: Path
+) -> None:
+    program = run(STORED_BEFORE_ITS_STEP, tmp_path, url=store_url)
+
+    assert program.returncode == 0, program.stderr
+    assert rows(engine, "SELECT layer, component FROM debugging_error_log") == [("system", "orders.send_confirmation")]
+
+
 @on_sqlite
 def test_the_same_bug_at_two_places_is_two_groups_and_with_its_lines_moved_one(
     engine: sa.Engine, store_url: str, tmp_path: Path
