@@ -453,7 +453,7 @@ class Pipeline:
             try:
                 may_go_on = self._delivery.advance(
                     deadline=self._attempt_deadline(),
-                    is_awaited=bool(self._flushes) or self._end.has_begun,
+                    is_awaited=self._is_awaited(),
                     is_pressed=self._is_pressed(),
                     is_stopping=self._is_ending(),
                 )
@@ -469,8 +469,7 @@ class Pipeline:
 
     def _is_ending(self) -> bool:
         """Whether whoever waits for the rows is content to have them on disk."""
-        is_awaited = bool(self._flushes) or self._end.has_begun
-        return is_awaited and self._flushes.are_content_with_disk()
+        return self._is_awaited() and self._flushes.are_content_with_disk()
 
     def _take_in(self, due: int) -> int:
         """Take in *due* items, and others as far as they cannot wait. Returns how many it took."""
@@ -485,8 +484,11 @@ class Pipeline:
         return taken
 
     def _is_batch_due(self) -> bool:
-        is_awaited = bool(self._flushes) or self._end.has_begun
-        return is_awaited or len(self._queue) >= self._batch_max_items
+        return self._is_awaited() or len(self._queue) >= self._batch_max_items
+
+    def _is_awaited(self) -> bool:
+        """Whether somebody waits for the rows."""
+        return bool(self._flushes) or self._end.has_begun
 
     def _take_in_batch(self) -> int:
         if not self._delivery.may_load or self._gate.is_wanted:

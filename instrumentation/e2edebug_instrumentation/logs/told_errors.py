@@ -56,7 +56,7 @@ def tell_error(
         fields["exception.message"] = text_of(error)[:_LONGEST_MESSAGE]
         fields["exception.stacktrace"] = stack_text(error)
         if is_recorded(error, context.trace_id):
-            fields |= _place_of(span)
+            fields = _place_of(span) | fields  # what the application says itself goes before it
         error.__dict__[_TOLD] = time.monotonic()
     _logger(logger_name).emit(
         timestamp=time_unix_ns,

@@ -1,8 +1,8 @@
 """Processes that are measured run on one core, the servers that they speak to on another.
 
-With the database on the core that was just computing, what it writes pushes the measured process out of the caches: on
-two cores the same instructions took two to three times as long beside a server that was busy with spans. A database of
-one's own machine mostly has cores enough, or a machine.
+With both on two cores, a case that stores its spans took two to three times the time for an instruction that a case took
+which stores none: what a server writes, most likely, pushes the measured process out of the caches. A database mostly
+has a machine of its own, or cores enough.
 """
 
 import os
