@@ -66,8 +66,8 @@ def run(arguments: argparse.Namespace) -> ExitCode:
     """Print the workflow. Raises CommandError (exit code 1) when no session has the id."""
     with store_to_read(settings_of(arguments.database)) as store:
         session = _session(store.engine, arguments.id)
-        steps = steps_of(store.engine, session.correlation_id)
-        errors = errors_of(store.engine, session.correlation_id)
+        steps = steps_of(store.engine, session.correlation_id, session=session)
+        errors = errors_of(store.engine, session.correlation_id, session=session)
         within = sessions_within(store.engine, session, limit=MOST_WITHIN + 1)
         parents = _parents_elsewhere(store.engine, steps)
     terminal = Terminal()

@@ -37,7 +37,7 @@ def session_with_task(engine: Engine, workflow_type: str, *, since: datetime) ->
     """Return a workflow of that type that ended well and whose task has run; None without one."""
     filters = SessionFilter(workflow_type=workflow_type, status="completed", since=since)
     for session in list_sessions(engine, filters=filters, limit=MOST_SESSIONS):
-        if any(step.kind == "consumer" for step in steps_of(engine, session.correlation_id)):
+        if any(step.kind == "consumer" for step in steps_of(engine, session.correlation_id, session=session)):
             return session
     return None
 
@@ -49,7 +49,7 @@ def failures(engine: Engine, *, since: datetime) -> Iterator[str]:
         filters = SessionFilter(workflow_type=workflow.workflow_type, status="failed", since=since)
         places: Counter[str] = Counter()
         for session in list_sessions(engine, filters=filters, limit=MOST_SESSIONS):
-            places.update(where_it_failed(steps_of(engine, session.correlation_id)))
+            places.update(where_it_failed(steps_of(engine, session.correlation_id, session=session)))
         for place, count in places.most_common(3):
             yield from _indented(f"{count} x {place}", 4)
 

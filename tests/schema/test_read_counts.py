@@ -40,10 +40,11 @@ def full_store(engine: sa.Engine) -> sa.Engine:
 
 def one_workflow(connection: sa.Connection) -> Any:
     correlation_id = connection.execute(sa.select(workflow_session.c.correlation_id).limit(1)).scalar_one()
+    session = find_session(connection, correlation_id)
     return (
-        find_session(connection, correlation_id),
-        steps_of(connection, correlation_id),
-        errors_of(connection, correlation_id),
+        session,
+        steps_of(connection, correlation_id, session=session),
+        errors_of(connection, correlation_id, session=session),
     )
 
 
@@ -72,6 +73,34 @@ def test_no_read_goes_through_all_steps(full_store: sa.Engine, name: str) -> Non
 
     assert plans
     assert [row for row in plans if row["scans"] and row["table"] == trace_step.name] == []
+
+
+def test_a_workflow_without_errors_is_two_statements_the_session_and_its_steps(full_store: sa.Engine) -> None:
+    """What the session says spares the look for its days and for errors."""
+    statements: list[str] = []
+    columns = workflow_session.c
+    with full_store.connect() as connection:
+        correlation_id = connection.execute(
+            sa.select(columns.correlation_id).where(columns.error_count == 0, columns.step_count > 1).limit(1)
+        ).scalar_one()
+        sa.event.listen(connection, "before_cursor_execute", lambda _c, _cu, sql, *_: statements.append(sql))
+        session = find_session(connection, correlation_id)
+        assert session is not None
+        steps = steps_of(connection, correlation_id, session=session)
+        assert errors_of(connection, correlation_id, session=session) == []
+
+    assert len(steps) == session.step_count
+    assert len(statements) == 2
+
+
+def test_a_session_that_was_read_finds_what_is_found_without_it(full_store: sa.Engine) -> None:
+    with full_store.connect() as connection:
+        for session in list_sessions(connection, filters=SessionFilter(with_errors=True), limit=20):
+            own = session.correlation_id
+            assert steps_of(connection, own, session=session) == steps_of(connection, own)
+            errors = errors_of(connection, own, session=session)
+            assert errors
+            assert errors == errors_of(connection, own)
 
 
 def plan(connection: sa.Connection, statement: str, given: Any) -> list[dict[str, Any]]:

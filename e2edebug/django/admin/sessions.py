@@ -179,10 +179,9 @@ class WorkflowSessionAdmin(RecordedAdmin):
         may_see_errors = _may(request, "debugging.view_errorlog")
         correlation_id = session.correlation_id
         with store_for_reading() as source:
-            tree = None
+            record, tree = find_session(source, correlation_id), None
             if _may(request, "debugging.view_tracestep"):
-                tree = workflow_tree(source, correlation_id, with_errors=may_see_errors)
-            record = find_session(source, correlation_id)
+                tree = workflow_tree(source, correlation_id, session=record, with_errors=may_see_errors)
             children = sessions_within(source, record) if record is not None else []
         links = [
             list_link("tracestep", "all steps", q=correlation_id),

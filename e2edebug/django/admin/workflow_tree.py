@@ -15,6 +15,7 @@ from e2edebug.cli.step_tree import Node, build_tree, fold, prune, walk
 from e2edebug.django.admin.cells import json_text
 from e2edebug_schema.queries.errors import Error, errors_of
 from e2edebug_schema.queries.reading import Source
+from e2edebug_schema.queries.sessions import Session
 from e2edebug_schema.queries.steps import Step, steps_of
 from e2edebug_schema.tables import LAYERS
 
@@ -81,10 +82,10 @@ class WorkflowTree:
     """Steps that were read and left out of the tree."""
 
 
-def workflow_tree(source: Source, correlation_id: str, *, with_errors: bool) -> WorkflowTree:
-    """Return the tree of a workflow. Two queries, whatever there is."""
-    steps = steps_of(source, correlation_id, limit=MOST_STEPS + 1)
-    errors = errors_of(source, correlation_id) if with_errors else []
+def workflow_tree(source: Source, correlation_id: str, *, session: Session | None, with_errors: bool) -> WorkflowTree:
+    """Return the tree of the workflow whose *session* is stored, or not. Two queries at most where it is."""
+    steps = steps_of(source, correlation_id, session=session, limit=MOST_STEPS + 1)
+    errors = errors_of(source, correlation_id, session=session) if with_errors else []
     is_cut, steps = len(steps) > MOST_STEPS, steps[:MOST_STEPS]
     roots, homeless = build_tree(steps, errors)
     roots = prune(fold(roots), limit=MOST_ROWS)

@@ -7,6 +7,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import ColumnElement, and_, or_, select
 
 from e2edebug_schema.queries.reading import Source, columns_of, equals, reading, to_record
+from e2edebug_schema.queries.sessions import Session
 from e2edebug_schema.queries.workflow_extent import extent_of
 from e2edebug_schema.tables import error_group, error_log
 
@@ -101,8 +102,11 @@ class ErrorGroup:
         return ErrorKey(self.last_seen, self.id)
 
 
-def errors_of(source: Source, correlation_id: str, *, limit: int = 1000) -> list[Error]:
-    """Return the errors of the workflow in the order in which they happened."""
+def errors_of(source: Source, correlation_id: str, *, session: Session | None = None, limit: int = 1000) -> list[Error]:
+    """Return the errors of the workflow in the order in which they happened.
+
+    session: that of the workflow, where the caller has read it; where that counts no error, nothing is read.
+    """
     query = (
         select(*columns_of(error_log, Error))
         .where(equals(error_log.c.correlation_id, correlation_id))
@@ -110,7 +114,7 @@ def errors_of(source: Source, correlation_id: str, *, limit: int = 1000) -> list
         .limit(limit)
     )
     with reading(source) as connection:
-        extent = extent_of(connection, correlation_id)
+        extent = extent_of(connection, correlation_id, session)
         if extent is not None:
             if not extent.error_count:
                 return []

@@ -7,6 +7,7 @@ from typing import Any, Final
 from sqlalchemy import select
 
 from e2edebug_schema.queries.reading import Source, columns_of, equals, reading, to_record
+from e2edebug_schema.queries.sessions import Session
 from e2edebug_schema.queries.workflow_extent import extent_of
 from e2edebug_schema.tables import trace_step
 
@@ -39,13 +40,16 @@ class Step:
     metadata: dict[str, Any]
 
 
-def steps_of(source: Source, correlation_id: str, *, limit: int = MOST_STEPS) -> list[Step]:
+def steps_of(
+    source: Source, correlation_id: str, *, session: Session | None = None, limit: int = MOST_STEPS
+) -> list[Step]:
     """Return the steps of the workflow in the order in which they started; its first *limit* ones.
 
-    Several traces may be among them. A step whose parent has not arrived, or was not sampled, is there all the same.
+    session: that of the workflow, where the caller has read it, so that it is not asked for again. Several traces may be
+    among the steps. A step whose parent has not arrived, or was not sampled, is there all the same.
     """
     with reading(source) as connection:
-        extent = extent_of(connection, correlation_id)
+        extent = extent_of(connection, correlation_id, session)
         times = () if extent is None else extent.covers(trace_step.c.start_time)
         query = (
             select(*columns_of(trace_step, Step))

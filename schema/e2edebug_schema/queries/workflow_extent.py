@@ -6,6 +6,7 @@ from typing import Any, Final, NamedTuple
 from sqlalchemy import Column, ColumnElement, Connection, select
 
 from e2edebug_schema.queries.reading import equals
+from e2edebug_schema.queries.sessions import Session
 from e2edebug_schema.tables import workflow_session
 
 LONGEST_TAIL: Final = timedelta(days=1)
@@ -29,8 +30,10 @@ class WorkflowExtent(NamedTuple):
         return bounds
 
 
-def extent_of(connection: Connection, correlation_id: str) -> WorkflowExtent | None:
-    """Return the extent of the workflow, None where no session is stored."""
+def extent_of(connection: Connection, correlation_id: str, session: Session | None) -> WorkflowExtent | None:
+    """Return the extent of the workflow, None where no session is stored. session: the one, where it has been read."""
+    if session is not None:
+        return _extent(session.start_time, session.end_time, session.status, session.error_count)
     columns = workflow_session.c
     found = connection.execute(
         select(columns.start_time, columns.end_time, columns.status, columns.error_count).where(
@@ -39,5 +42,9 @@ def extent_of(connection: Connection, correlation_id: str) -> WorkflowExtent | N
     ).first()
     if found is None:
         return None
-    has_ended = found.end_time is not None and found.status in ("completed", "failed")
-    return WorkflowExtent(found.start_time, found.end_time + LONGEST_TAIL if has_ended else None, found.error_count)
+    return _extent(*found)
+
+
+def _extent(start_time: datetime, end_time: datetime | None, status: str, error_count: int) -> WorkflowExtent:
+    has_ended = end_time is not None and status in ("completed", "failed")
+    return WorkflowExtent(start_time, end_time + LONGEST_TAIL if end_time and has_ended else None, error_count)

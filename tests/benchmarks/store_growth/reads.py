@@ -69,8 +69,8 @@ def _one_workflow(connection: Connection, known: Known, run: int) -> Sequence[ob
     session = find_session(connection, correlation_id)
     if session is None:
         raise RuntimeError(f"the workflow {correlation_id} is not there")
-    errors_of(connection, correlation_id)
-    return steps_of(connection, correlation_id)
+    errors_of(connection, correlation_id, session=session)
+    return steps_of(connection, correlation_id, session=session)
 
 
 def _sessions(make: Callable[[Known], SessionFilter]) -> Ask:
