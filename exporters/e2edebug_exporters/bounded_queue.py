@@ -7,6 +7,7 @@ oldest plain span first, then metrics, then errors, and last of all what belongs
 
 import enum
 from collections import deque
+from collections.abc import Iterable, Iterator
 from itertools import count, islice
 from typing import Any, Final
 
@@ -16,8 +17,8 @@ from opentelemetry.trace import StatusCode
 
 from e2edebug.policy.attributes import WORKFLOW_STATUS
 from e2edebug_exporters.ledger import Ledger
-from e2edebug_exporters.recording.span import UNSET
-from e2edebug_exporters.span_reading import plain_mapping, raw_attributes
+from e2edebug_exporters.recording.span import UNSET, RecordingSpan
+from e2edebug_exporters.span_reading import plain_mapping, raw_attributes, trace_number
 
 QUEUE_FULL: Final = "queue_full"
 SHUTDOWN: Final = "shutdown"
@@ -49,11 +50,17 @@ class Rank(enum.IntEnum):
     """The root of a workflow that failed: it saves what waits of its trace as well."""
 
 
-Item = tuple[int, Kind, Any, int, int]
+Entry = tuple[int, Kind, Any, int, int]
 """One thing that waits: its sequence, its kind, the thing itself, how many rows it counts in the ledger, its bytes.
 
 A plain tuple, whose fields are taken out by unpacking: one with names takes three times as long to be made, on the
-application's thread, and to make it later would be 3 % of what a span costs the writing one.
+application's thread.
+"""
+
+Item = Entry | RecordingSpan
+"""What waits. A span of ours that ended well has room for its sequence and its bytes, and waits as it is: an entry for
+each would be half of what Python's garbage collector visits here, and what waits while it runs it visits again and
+again, each time with all threads of the application standing still.
 """
 
 
@@ -73,7 +80,7 @@ class BoundedQueue:
 
     def _clear(self) -> None:
         self._plain: deque[Item] = deque()
-        self._metrics: deque[Item] = deque()
+        self._metrics: deque[Entry] = deque()
         """Only these count for more than one row."""
         self._errors: deque[Item] = deque()
         self._failed: deque[Item] = deque()
@@ -98,7 +105,7 @@ class BoundedQueue:
         """Add an item; what no longer fits is dropped and counted. Returns whether something was dropped."""
         self._lanes[rank].append((next(self._sequence), kind, payload, rows, size_bytes))
         if rank == _FAILED_WORKFLOW:
-            self._remember_failed(payload.context.trace_id)
+            self._remember_failed(trace_number(payload))
         self._size_bytes += size_bytes  # no handler and no other thread comes between reading and writing a number
         return self._drop_what_is_too_much()
 
@@ -119,9 +126,14 @@ class BoundedQueue:
             elif type(value) not in _SMALL:
                 size_bytes += _value_bytes(value)
         lane = self._failed if attributes.get(WORKFLOW_STATUS) == "failed" else self._plain
-        lane.append((next(self._sequence), _SPAN, span, 1, size_bytes))
+        if type(span) is RecordingSpan and not span._queue_sequence:  # else it waits in another queue as well
+            span._queue_bytes = size_bytes
+            span._queue_sequence = next(self._sequence)
+            lane.append(span)
+        else:
+            lane.append((next(self._sequence), _SPAN, span, 1, size_bytes))
         if lane is not self._plain:
-            self._remember_failed(span.context.trace_id)
+            self._remember_failed(trace_number(span))
         self._size_bytes += size_bytes  # as in put()
         waiting = len(self._plain) + len(self._metrics) + len(self._errors) + len(self._failed) + len(self._saved)
         if self._size_bytes <= self._max_bytes and waiting <= self._max_items:
@@ -165,15 +177,15 @@ class BoundedQueue:
 
     def _drop_from(self, lane: deque[Item]) -> None:
         # In one call, zip() pops the item and counts it; the counter is the books of whoever reads next.
-        self._size_bytes -= next(zip(iter(lane.popleft, None), self._pushed_out, strict=False))[0][4]
+        oldest: Iterator[Item] = iter(lane.popleft, None)
+        self._size_bytes -= _bytes_of(next(zip(oldest, self._pushed_out, strict=False))[0])
 
     def _is_of_failed_workflow(self, item: Item) -> bool:
         if not self._failed_traces and not self._failed_traces_before:
             return False
-        context = getattr(item[2], "context", None)
-        return context is not None and (
-            context.trace_id in self._failed_traces or context.trace_id in self._failed_traces_before
-        )
+        what = item if isinstance(item, RecordingSpan) else item[2]
+        trace_id = trace_number(what) if isinstance(what, ReadableSpan) else 0
+        return trace_id in self._failed_traces or trace_id in self._failed_traces_before
 
     def __len__(self) -> int:
         plain, metrics, errors, failed, saved = self._lanes
@@ -199,9 +211,13 @@ class BoundedQueue:
                 if item is None:
                     break
                 if not taken:
-                    self._taken_from = item[0]
-                rows += item[3]
-                size_bytes += item[4]
+                    self._taken_from = sequence_of(item)
+                if type(item) is RecordingSpan:
+                    rows += 1
+                    size_bytes += item._queue_bytes
+                else:
+                    rows += item[3]
+                    size_bytes += item[4]
                 taken.append(item)
             self._ledger.emit(rows)
             if len(self):
@@ -218,7 +234,7 @@ class BoundedQueue:
                     return plain.popleft() if plain else None
                 lanes = [lane for lane in self._lanes if lane]
                 if lanes:
-                    return min(lanes, key=_first_sequence).popleft()
+                    return min(lanes, key=lambda lane: sequence_of(lane[0])).popleft()
             except IndexError:  # pushed out meanwhile
                 continue
 
@@ -243,18 +259,18 @@ class BoundedQueue:
                 return False
             for lane in self._lanes:
                 try:
-                    if lane[0][0] <= sequence:
+                    if sequence_of(lane[0]) <= sequence:
                         return False
                 except IndexError:
                     continue
-            return all(item[0] > sequence for item in self._saved.copy())
+            return all(sequence_of(item) > sequence for item in self._saved.copy())
 
     def _count_waiting(self) -> int:
         """Return how many rows wait; the ledger asks, with its lock held."""
         self._book_what_was_pushed_out()
         if self._is_closed:  # a put may have passed the door while it was closing
             while (item := self._pop_oldest()) is not None:
-                self._ledger.refuse(item[3], SHUTDOWN)
+                self._ledger.refuse(rows_of((item,)), SHUTDOWN)
             self._size_bytes = 0
             return 0
         singles = len(self._plain) + len(self._errors) + len(self._failed) + len(self._saved)
@@ -267,8 +283,18 @@ class BoundedQueue:
             self._ledger.refuse(pushed_out, QUEUE_FULL)
 
 
-def _first_sequence(lane: deque[Item]) -> int:
-    return lane[0][0]
+def sequence_of(item: Item) -> int:
+    """Return the place of *item* in the order in which things were put in."""
+    return item._queue_sequence if isinstance(item, RecordingSpan) else item[0]
+
+
+def rows_of(items: Iterable[Item]) -> int:
+    """Return how many rows *items* count in the ledger."""
+    return sum(1 if isinstance(item, RecordingSpan) else item[3] for item in items)
+
+
+def _bytes_of(item: Item) -> int:
+    return item._queue_bytes if isinstance(item, RecordingSpan) else item[4]
 
 
 _SPAN: Final = Kind.SPAN

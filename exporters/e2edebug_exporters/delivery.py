@@ -22,7 +22,7 @@ from enum import StrEnum
 from typing import Final
 
 from e2edebug_exporters.batch_writer import BatchWriter, StoreUnavailable
-from e2edebug_exporters.bounded_queue import Item
+from e2edebug_exporters.bounded_queue import Item, rows_of
 from e2edebug_exporters.error_classes import ErrorClass, classify, must_invalidate, short_text
 from e2edebug_exporters.held_batch import HeldBatch
 from e2edebug_exporters.ledger import Ledger, WriteResult
@@ -133,7 +133,7 @@ class Delivery:
                 self._mapper = self._make_mapper()
             batch = assemble(items, self._mapper, self._ledger)
         except BaseException:
-            self._ledger.drop(sum(rows for *_, rows, _ in items), INTERNAL_ERROR)
+            self._ledger.drop(rows_of(items), INTERNAL_ERROR)
             raise
         if not len(batch):
             return  # to send nothing would succeed, and say that the store answers

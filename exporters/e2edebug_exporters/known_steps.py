@@ -15,6 +15,7 @@ from types import NoneType
 from typing import Any, Final, NamedTuple
 
 from opentelemetry.sdk.resources import Resource
+from opentelemetry.trace import SpanKind
 
 from e2edebug.policy import attributes as names
 from e2edebug_exporters.attribute_json import AttributeEncoder, AttributePlan, Facts
@@ -53,6 +54,8 @@ _DECIDING_BY_MORE: Final = frozenset(
 
 _EQUAL_WHEN_ALIKE: Final = frozenset({str, int, bool, NoneType})
 """Values of one of these types that are equal are written alike; 0.0 equals -0.0, and (1,) equals (True,)."""
+_BESIDES_TEXTS: Final = -2
+"""Where in a key that is not a text by itself stands: whether the span is a root, and the layer above it, or None."""
 
 
 KnownColumns = tuple[str, str, str, str, str, str, str, str | None, str | None, str | None]
@@ -103,7 +106,7 @@ class _Shape:
     def is_decided_as_before(self, key: tuple[Any, ...]) -> bool:
         """Say whether the values that decide have the types with which the shape was met."""
         others = {*self.silent, *(place for place, _ in self.kinds)}
-        return all(type(value) is str for place, value in enumerate(key[:-1]) if place not in others)
+        return all(type(value) is str for place, value in enumerate(key[:_BESIDES_TEXTS]) if place not in others)
 
     def varying(self, key: tuple[Any, ...]) -> list[int]:
         """Note the values of *key*, and return where they need not decide and have had many values or another type."""
@@ -130,8 +133,8 @@ class KnownSteps:
     def __init__(self, encoder: AttributeEncoder, *, longest_metadata: int) -> None:
         self._encoder = encoder
         self._longest_metadata = longest_metadata
-        self._client_shapes: dict[tuple[str, ...], _Shape] = {}
-        self._server_shapes: dict[tuple[str, ...], _Shape] = {}
+        self._shapes: tuple[dict[tuple[str, ...], _Shape], ...] = tuple({} for _ in SpanKind)
+        """By the value of the span's kind."""
         self._resource: Resource | None = None
         self._steps = 0
         self._characters = 0
@@ -149,17 +152,19 @@ class KnownSteps:
         name: str,
         scope: str,
         resource: Resource,
-        of_server: bool,
+        kind: SpanKind,
         is_root: bool,
+        layer_above: str | None,
     ) -> tuple[KnownStep, str] | None:
         """Return what spans like this one become, with the metadata of this one, if that is known.
 
-        To be asked for spans without events, links and status.
+        To be asked for spans without events, links and status. layer_above: where the span itself does not say its
+        layer, that of what it is part of.
         """
         self.awaits_row = False
-        shape = (self._server_shapes if of_server else self._client_shapes).get(tuple(attributes))
+        shape = self._shapes[kind._value_].get(tuple(attributes))
         if shape is None:
-            shape = self._make_shape(attributes, of_server=of_server)
+            shape = self._make_shape(attributes, kind)
         if not shape.is_usable:
             return None
         if shape.rest:
@@ -169,9 +174,9 @@ class KnownSteps:
             if self._resource is not None:  # a process has one
                 return None
             self._resource = resource
-        values = [*attributes.values(), name, scope, is_root]
-        for place, kind in shape.kinds:
-            if type(values[place]) is not kind:
+        values = [*attributes.values(), name, scope, is_root, layer_above]
+        for place, type_before in shape.kinds:
+            if type(values[place]) is not type_before:
                 if place in shape.candidates:
                     self._let_vary(shape, [place])
                 return None
@@ -268,7 +273,7 @@ class KnownSteps:
         self._characters += characters
         if self._steps > MOST_STEPS or self._characters > _MOST_CHARACTERS:
             # Emptied at its limit rather than evicted one by one: a hit stays a plain look-up.
-            for shapes in (self._client_shapes, self._server_shapes):
+            for shapes in self._shapes:
                 for one in shapes.values():
                     one.steps.clear()
             self._steps, self._characters = 1, characters
@@ -291,8 +296,8 @@ class KnownSteps:
         self._steps -= len(shape.steps)
         shape.steps.clear()
 
-    def _make_shape(self, attributes: Mapping[str, Any], *, of_server: bool) -> _Shape:
-        shapes = self._server_shapes if of_server else self._client_shapes
+    def _make_shape(self, attributes: Mapping[str, Any], kind: SpanKind) -> _Shape:
+        shapes, of_server = self._shapes[kind._value_], kind is SpanKind.SERVER
         if len(shapes) >= _MOST_SHAPES:
             self._steps -= sum(len(one.steps) for one in shapes.values())
             shapes.clear()

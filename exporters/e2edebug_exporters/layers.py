@@ -24,6 +24,7 @@ CACHE_SYSTEMS: Final = frozenset(
 _INTERNAL: Final = SpanKind.INTERNAL
 _SERVER: Final = SpanKind.SERVER
 _CONSUMER: Final = SpanKind.CONSUMER
+_LAYER: Final = names.LAYER
 _CACHE_MARKS: Final = ("cache.system", "cache.backend", "cache.alias", "cache.operation", "cache.key", "cache.hit")
 _NEXT_MARKS: Final = ("next.span_type", "next.route", "next.span_name")
 
@@ -68,18 +69,27 @@ class LayerResolver:
         layer = own_layer(kind, attributes, scope, language)
         if layer is None:
             layer = self._layer_of_ancestor(span, index)
-        elif kind is _SERVER:
-            self._note_serving(span.resource)
-        if kind is _INTERNAL or kind is _SERVER or kind is _CONSUMER:
-            context = span.context
-            if context is not None:
-                self._remember(context.span_id, layer)
+        context = span.context
+        self.note(kind, span.resource, 0 if context is None else context.span_id, layer)
         return layer
 
-    def note_request(self, resource: Resource, span_id: int, layer: str) -> None:
-        """Remember the layer of a server span that was found without being asked for here."""
-        self._note_serving(resource)
-        self._remember(span_id, layer)
+    def layer_above(
+        self, span: ReadableSpan, is_root: bool, parent_id: int, attributes: Mapping[str, Any], index: SpanIndex
+    ) -> str | None:
+        """Return the layer of what an INTERNAL *span* is part of; None where it says its own."""
+        explicit = attributes.get(_LAYER)
+        if explicit is not None and explicit in LAYERS:
+            return None
+        if is_root:
+            return DEFAULT_LAYER
+        return self._known.get(parent_id) or index.layers.get(parent_id) or self._layer_of_ancestor(span, index)
+
+    def note(self, kind: SpanKind, resource: Resource, span_id: int, layer: str) -> None:
+        """Remember the layer of a span that others may be part of."""
+        if kind is _SERVER:
+            self._note_serving(resource)
+        if span_id and (kind is _SERVER or kind is _INTERNAL or kind is _CONSUMER):
+            self._remember(span_id, layer)
 
     def known_layer(self, span_id: int) -> str | None:
         """Return the layer of a span seen before, as long as it is remembered."""

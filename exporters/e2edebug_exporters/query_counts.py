@@ -10,7 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
 from e2edebug.policy import attributes as names
-from e2edebug_exporters.span_reading import raw_attributes
+from e2edebug_exporters.span_reading import raw_attributes, trace_number
 
 METRIC_NAME: Final = "query_count"
 UNIT: Final = "queries"
@@ -33,16 +33,14 @@ class QueryCounts:
 
     def take(self, span: ReadableSpan) -> int | None:
         """Count *span* if it is a statement. Return the number of statements if it is a request or a task that ended."""
-        kind, context = span.kind, span.context
-        if context is None:
-            return None
+        kind = span.kind
         if kind is _CLIENT:
             attributes = getattr(span, "_attributes", None)
             if type(attributes) is not dict:
                 attributes = raw_attributes(span)
             # Not any() over a generator, which takes six calls: it is asked of every statement.
             if _DIGEST in attributes or _TEXT in attributes or _OLD_TEXT in attributes:
-                trace_id = context[0]  # a SpanContext is a tuple
+                trace_id = trace_number(span)
                 known = self._by_trace
                 if trace_id in known:
                     known[trace_id] += 1
@@ -50,7 +48,8 @@ class QueryCounts:
                     self._begin(trace_id)
             return None
         if (kind is _SERVER or kind is _CONSUMER) and (span.parent is None or span.parent.is_remote):
-            return self._by_trace.pop(context.trace_id, 0)
+            trace_id = trace_number(span)
+            return self._by_trace.pop(trace_id, 0) if trace_id else None
         return None
 
     def _begin(self, trace_id: int) -> None:

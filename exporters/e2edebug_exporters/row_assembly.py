@@ -4,8 +4,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
-from e2edebug_exporters.bounded_queue import Item, Kind
+from opentelemetry.sdk.trace import ReadableSpan
+
+from e2edebug_exporters.bounded_queue import Entry, Item, Kind
 from e2edebug_exporters.ledger import Ledger
+from e2edebug_exporters.recording.span import RecordingSpan
 from e2edebug_exporters.row_mapper import UNMAPPABLE, RowMapper
 from e2edebug_exporters.rows import RowBatch
 
@@ -23,12 +26,19 @@ def assemble(items: Sequence[Item], mapper: RowMapper, ledger: Ledger) -> RowBat
     found = 0
     lost: Counter[str] = Counter()
     span = Kind.SPAN  # a member looked up on its enum class costs more than a local name
-    spans = [payload for _, kind, payload, _, _ in items if kind is span]
+    spans: list[ReadableSpan] = []
+    others: list[Entry] = []
+    for item in items:
+        if isinstance(item, RecordingSpan):
+            spans.append(item)
+        elif item[1] is span:
+            spans.append(item[2])
+        else:
+            others.append(item)
     if spans:
         mapper.add_spans(batch, spans)
         lost[UNMAPPABLE] += len(spans) - len(batch.steps)
         found += len(batch.errors)
-    others = () if len(spans) == len(items) else [item for item in items if item[1] is not span]
     for _, kind, payload, rows, _ in others:
         if kind is Kind.LOG:
             errors = len(batch.errors)

@@ -96,7 +96,7 @@ class RowMapper:
         for span in spans:
             give_way()
             try:
-                known = map_known(span)
+                known = map_known(span, index)
                 if known is not None:
                     steps.append(known)
                     continue

@@ -10,7 +10,8 @@ from e2edebug.policy import attributes as names
 from e2edebug.policy.correlation_id import CONTEXT_KEY
 from e2edebug.policy.self_report import internal_error
 from e2edebug_exporters.pipeline import Pipeline
-from e2edebug_exporters.span_reading import is_stored, raw_attributes
+from e2edebug_exporters.recording.span import RecordingSpan
+from e2edebug_exporters.span_reading import is_sampled, is_stored, raw_attributes, trace_number
 
 
 class SpanPipelineProcessor(SpanProcessor):
@@ -48,17 +49,16 @@ class SpanPipelineProcessor(SpanProcessor):
             pipeline, metrics = self._pipeline, self._span_metrics
             if pipeline.configuration.is_monitoring:
                 metrics.record(span)
-            context = span.context
-            # The usual case of is_stored(). A SpanContext is a tuple, whose fourth field are the flags.
-            is_kept = context is not None and metrics.keeps_trace is None and context[_FLAGS] & _SAMPLED
-            if is_kept or is_stored(span, metrics.keeps_trace):
+            if (
+                type(span) is RecordingSpan and span._trace_flags & _SAMPLED and metrics.keeps_trace is None  # as usual
+            ) or is_stored(span, metrics.keeps_trace):
                 pipeline.put_span(span)
         except Exception as error:  # noqa: BLE001 # the edge to the application
             internal_error("take over a span", error)
 
     def _is_sampled(self, span: Span) -> bool:
         keeps_trace = self._span_metrics.keeps_trace
-        return span.context.trace_flags.sampled and (keeps_trace is None or keeps_trace(span.context.trace_id))
+        return is_sampled(span) and (keeps_trace is None or keeps_trace(trace_number(span)))
 
     def force_flush(self, timeout_millis: int = 30_000) -> bool:
         """Write what was emitted; True once all of it is accounted for."""
@@ -72,7 +72,6 @@ class SpanPipelineProcessor(SpanProcessor):
 
 
 _PENDING: Final = names.PENDING  # a global is looked up in half the time of an attribute of a module
-_FLAGS: Final = 3
 _SAMPLED: Final = 1
 
 

@@ -8,6 +8,8 @@ from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanContext, StatusCode
 
+from e2edebug_exporters.recording.span import RecordingSpan
+
 _NONE: Final[Mapping[str, Any]] = MappingProxyType({})
 
 
@@ -37,17 +39,33 @@ def plain_mapping(attributes: Mapping[str, Any] | None) -> Mapping[str, Any]:
     return dict(attributes) if attributes else _NONE
 
 
+def trace_number(span: ReadableSpan) -> int:
+    """Return a span's trace id, 0 if it has none."""
+    if type(span) is RecordingSpan:  # which makes a context for whoever asks for that
+        return span._trace_id
+    context = span.context
+    return 0 if context is None else context.trace_id
+
+
+def is_sampled(span: ReadableSpan) -> bool:
+    """Say whether a sampler let *span* through."""
+    if type(span) is RecordingSpan:  # as above
+        return bool(span._trace_flags & _SAMPLED)
+    context = span.context
+    return context is not None and context.trace_flags.sampled
+
+
 def is_stored(span: ReadableSpan, keeps_trace: Callable[[int], bool] | None = None) -> bool:
     """Say whether an ended span becomes a step: its trace is sampled, or it failed or carries an exception.
 
     keeps_trace: what an operator has said of trace ids, None when nothing.
     """
-    context = span.context
-    if context is None:
+    trace_id = trace_number(span)
+    if not trace_id:
         return False
     if span.status.status_code is _ERROR:
         return True
-    if context.trace_flags.sampled and (keeps_trace is None or keeps_trace(context.trace_id)):
+    if is_sampled(span) and (keeps_trace is None or keeps_trace(trace_id)):
         return True
     return any(event.name == "exception" for event in span._events)
 
@@ -66,9 +84,7 @@ class SpanIndex:
         if context is None:
             return None
         if self._by_id is None:
-            self._by_id = {
-                (own.trace_id, own.span_id): span for span in self._spans if (own := span.context) is not None
-            }
+            self._by_id = {ids: span for span in self._spans if (ids := _ids(span)) is not None}
         return self._by_id.get((context.trace_id, context.span_id))
 
     def local_root(self, span: ReadableSpan) -> ReadableSpan:
@@ -84,5 +100,13 @@ class SpanIndex:
         return span
 
 
+def _ids(span: ReadableSpan) -> tuple[int, int] | None:
+    if type(span) is RecordingSpan:
+        return span._trace_id, span._span_id
+    context = span.context
+    return None if context is None else (context.trace_id, context.span_id)
+
+
 _ERROR: Final = StatusCode.ERROR  # a member looked up on its enum class costs more than a global
+_SAMPLED: Final = 1
 _MOST_GENERATIONS: Final = 200

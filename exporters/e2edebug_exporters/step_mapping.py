@@ -4,7 +4,7 @@ import hashlib
 from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
-from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode
+from opentelemetry.trace import SpanKind, Status, StatusCode
 
 from e2edebug.policy import attributes as names
 from e2edebug.policy import correlation_id
@@ -102,7 +102,9 @@ class StepMapper:
             if facts.get("db.operation.name") == operation:
                 parts.pop("db.operation.name", None)
 
-        trace_id, span_id, derived_id = self._ids(span, span.context)
+        context = span.context
+        trace_number, span_number = (0, 0) if context is None else (context[_TRACE_ID], context[_SPAN_ID])
+        trace_id, span_id, derived_id = self._ids(span, trace_number, span_number)
         start_time, end_time, duration_ms = self._times(span, parts)
         status = _status_of(span, span_status, facts)
         session_facts = None
@@ -121,13 +123,13 @@ class StepMapper:
         if correlation is None:
             correlation = derived_id
         elif is_root:
-            self._note_correlation(span.context[_TRACE_ID] if span.context is not None else 0, correlation)
+            self._note_correlation(trace_number, correlation)
         # By position: 19 keyword arguments would cost a microsecond. The order is that of StepRow.
         row = StepRow(
             correlation,
             trace_id,
             span_id,
-            self._parent_id(parent),
+            self._parent_id(0 if parent is None else parent[_SPAN_ID]),
             layer,
             component,
             operation,
@@ -148,7 +150,7 @@ class StepMapper:
             self._known.learn(attributes, row, facts, parts, resource.essentials if is_root else ())
         return row, facts, resource
 
-    def map_known(self, span: ReadableSpan) -> StepRow | None:
+    def map_known(self, span: ReadableSpan, index: SpanIndex) -> StepRow | None:
         """Return the row of a span that is like one mapped before; None when it is for `map`, which is to be called then.
 
         A quarter of the time of `map`, so what nearly all spans are is read here without any call that can be spared.
@@ -163,44 +165,45 @@ class StepMapper:
                 if span.dropped_attributes:
                     return None
                 attributes = raw_attributes(span)
-            context, parent, kind, scope = span._context, span._parent, span._kind, span._origin.scope_name
+            trace_number, span_number, kind, scope = span._trace_id, span._span_id, span._kind, span._origin.scope_name
             name, resource, start, end = span._name, span._resource, span._start_time, span._end_time
+            parent_number, parent = span._parent_span_id, span._given_parent
+            is_root = not parent_number if parent is None else parent[_IS_REMOTE]
         else:
             if span._events or span._links or span.dropped_attributes or not _is_unset(span.status):
                 return None
             attributes, instrumentation = raw_attributes(span), span.instrumentation_scope
             context, parent, kind = span.context, span.parent, span.kind
+            if context is None:
+                return None
+            trace_number, span_number = context[_TRACE_ID], context[_SPAN_ID]
             scope = instrumentation.name if instrumentation is not None else ""
             name, resource, start, end = span.name, span.resource, span.start_time, span.end_time
-        if kind is _CLIENT:
-            of_server = False
-        elif kind is _SERVER:
-            of_server = True
-        else:
+            parent_number, is_root = (0, True) if parent is None else (parent[_SPAN_ID], parent[_IS_REMOTE])
+        if start is None or end is None or not 0 < start <= end < END_OF_TIME_UNIX_NS:
             return None
-        if start is None or end is None or not 0 < start <= end < END_OF_TIME_UNIX_NS or context is None:
+        if type(kind) is not SpanKind:  # nothing checks what an application gives
             return None
-        is_root = parent is None or parent[_IS_REMOTE]
+        layers = self._layers
+        layer_above = layers.layer_above(span, is_root, parent_number, attributes, index) if kind is _INTERNAL else None
         # All by position: with keywords the interpreter takes the long way into a function.
-        found = known_steps.find(attributes, name, scope, resource, of_server, is_root)
+        found = known_steps.find(attributes, name, scope, resource, kind, is_root, layer_above)
         if found is None:
             return None
         (columns, session_facts, _, _), metadata = found
-        trace_number, span_number = context[_TRACE_ID], context[_SPAN_ID]
         if trace_number == self._last_trace[0] and 0 < span_number <= _SPAN_ID_BITS:
             _, trace_id, derived_id = self._last_trace
             span_id = span_number.to_bytes(8, "big").hex()  # in half the time of a format
         else:
-            trace_id, span_id, derived_id = self._ids(span, context)
-        parent_number = 0 if parent is None else parent[_SPAN_ID]
-        parent_id = self._last_parent[1] if parent_number == self._last_parent[0] else self._parent_id(parent)
+            trace_id, span_id, derived_id = self._ids(span, trace_number, span_number)
+        parent_id = self._last_parent[1] if parent_number == self._last_parent[0] else self._parent_id(parent_number)
         correlation = attributes.get(names.CORRELATION_ID)
         if correlation is None or (correlation := self._accept(correlation)) is None:
             correlation = derived_id
         elif is_root:
             self._note_correlation(trace_number, correlation)
-        if of_server:
-            self._layers.note_request(resource, span_number, columns[0])
+        if kind is not _CLIENT:
+            layers.note(kind, resource, span_number, columns[0])
         if session_facts is not None and (person := known_steps.person(attributes)):
             session_facts = self._sessions.with_person(session_facts, person)
         start_time, end_time = time_texts(start, end)
@@ -219,9 +222,8 @@ class StepMapper:
         """Return the correlation id that the last spans of this trace had, else the one made of its trace id."""
         return self._correlations.get(trace_id) or correlation_id.from_trace_id(trace_id & _TRACE_ID_BITS)
 
-    def _ids(self, span: ReadableSpan, context: SpanContext | None) -> tuple[str, str, str]:
+    def _ids(self, span: ReadableSpan, number: int, span_number: int) -> tuple[str, str, str]:
         """Trace id, span id, and the correlation id of a workflow that has no other."""
-        number, span_number = (context[_TRACE_ID], context[_SPAN_ID]) if context is not None else (0, 0)
         if number <= 0 or not 0 < span_number <= _SPAN_ID_BITS:
             return self._made_up_ids(span)
         known = self._last_trace
@@ -246,8 +248,7 @@ class StepMapper:
             self._correlations.clear()
         self._correlations[trace_id] = correlation
 
-    def _parent_id(self, parent: SpanContext | None) -> str | None:
-        number = parent.span_id if parent is not None else 0
+    def _parent_id(self, number: int) -> str | None:
         if not number:
             return None
         known = self._last_parent

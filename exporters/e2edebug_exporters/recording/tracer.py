@@ -58,27 +58,31 @@ class RecordingTracer(trace.Tracer):
     ) -> Span:
         """Return a started span, child of the one in *context* (default: the current context)."""
         above = (otel_context.get_current() if context is None else context).get(_SPAN_KEY)
-        parent: SpanContext | None
+        parent: SpanContext | None = None
+        trace_id = parent_span_id = parent_flags = 0
+        trace_state: TraceState = DEFAULT_TRACE_STATE
         if type(above) is RecordingSpan:
-            parent = above._context
-        elif not isinstance(above, Span):
-            parent = None
-        else:
+            if above._is_valid:
+                trace_id, parent_span_id = above._trace_id, above._span_id
+                parent_flags, trace_state = above._trace_flags, above._trace_state
+        elif isinstance(above, Span):
             parent = above.get_span_context()
             if parent is not None and not isinstance(parent, SpanContext):
                 raise TypeError("parent_span_context must be a SpanContext or None.")
+            # A SpanContext is a tuple of these (see provider.py); each of its properties is a call of Python code.
+            if parent is not None and parent[_IS_VALID]:
+                trace_id, parent_span_id, _, parent_flags, trace_state, _ = parent
         if not self._is_enabled():
+            if isinstance(above, RecordingSpan):
+                parent = above.get_span_context()
             return NonRecordingSpan(trace.INVALID_SPAN_CONTEXT if parent is None else parent)
         ids = self._ids
-        # A SpanContext is a tuple of these (see provider.py); each of its properties is a call of Python code.
-        if parent is None or not parent[_IS_VALID]:
+        if parent_span_id:
+            flags = parent_flags & _RANDOM
+        else:
             parent = None
             trace_id = ids.generate_trace_id()
             flags = _RANDOM if ids.is_trace_id_random() else 0
-            trace_state: TraceState = DEFAULT_TRACE_STATE
-        else:
-            trace_id, _, _, parent_flags, trace_state, _ = parent
-            flags = parent_flags & _RANDOM
         links = links or ()
         if self._keeps_everything:
             flags |= _SAMPLED
@@ -91,17 +95,17 @@ class RecordingTracer(trace.Tracer):
             if result.decision is Decision.RECORD_AND_SAMPLE:
                 flags |= _SAMPLED
         span_id = ids.generate_span_id()
-        if 0 < span_id <= _MOST_SPAN_ID and 0 < trace_id <= _MOST_TRACE_ID:
-            own = _new_tuple(SpanContext, (trace_id, span_id, False, _FLAGS[flags], trace_state, True))
-        else:  # a generator of somebody else's
-            own = SpanContext(trace_id, span_id, False, _FLAGS[flags], trace_state)
+        is_valid = 0 < span_id <= _MOST_SPAN_ID and 0 < trace_id <= _MOST_TRACE_ID  # but for others' generators
         if not is_recording:
-            return NonRecordingSpan(own)
+            return NonRecordingSpan(SpanContext(trace_id, span_id, False, _FLAGS[flags], trace_state))
+        if type(above) is RecordingSpan and parent_span_id and not _is_like(above, flags, trace_state):
+            parent = above.get_span_context()
         span = RecordingSpan(
             self._origin,
             name,
-            own,
+            (trace_id, span_id, _FLAGS[flags], trace_state, is_valid),
             parent,
+            parent_span_id,
             kind,
             self.stock.resource,
             attributes,
@@ -126,22 +130,28 @@ class RecordingTracer(trace.Tracer):
         if (
             not self._is_plain
             or type(above) is not RecordingSpan
-            or not above._context[_IS_VALID]
+            or not above._is_valid
             or len(attributes) > self._most_attributes
             or not self._is_enabled()
         ):
             return self.start_span(name, context, kind, attributes)
-        parent = above._context
-        own = _new_tuple(
-            SpanContext,
-            (parent[0], self._ids.generate_span_id(), False, _FLAGS[parent[3] & _RANDOM | _SAMPLED], parent[4], True),
-        )
+        flags = above._trace_flags
         # What RecordingSpan's constructor does, without the call of it and what it has to look at.
         span = _new_span(RecordingSpan)
         span._origin = self._origin
         span._name = name
-        span._context = own
-        span._parent = parent
+        span._trace_id = above._trace_id
+        span._span_id = self._ids.generate_span_id()
+        span._trace_state = above._trace_state
+        span._is_valid = True
+        span._made_context = span._given_parent = None
+        span._parent_span_id = above._span_id
+        span._queue_sequence = span._queue_bytes = 0
+        if flags & _SAMPLED:
+            span._trace_flags = flags
+        else:
+            span._trace_flags = _FLAGS[flags & _RANDOM | _SAMPLED]
+            span._given_parent = above.get_span_context()
         span._kind = kind
         span._resource = self.stock.resource
         span._record_exception = span._set_status_on_exception = True
@@ -161,6 +171,11 @@ class RecordingTracer(trace.Tracer):
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.stock, name)
+
+
+def _is_like(above: RecordingSpan, flags: int, trace_state: TraceState) -> bool:
+    """Say whether the context of *above* is that of its child but for the span id."""
+    return flags == above._trace_flags and trace_state is above._trace_state
 
 
 _SPAN_KEY: Final = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Context())))

@@ -101,7 +101,7 @@ def recorded(
 def mappers(redacted: str = "loyalty") -> tuple[RowMapper, RowMapper]:
     """Return two mappers with the same rules: one as it is, one that maps every span."""
     fast, slow = (RowMapper(redactor=Redactor([redacted]), value_max_bytes=300) for _ in range(2))
-    slow._steps.map_known = lambda span: None  # type: ignore[method-assign]
+    slow._steps.map_known = lambda span, index: None  # type: ignore[method-assign]
     return fast, slow
 
 
@@ -142,7 +142,7 @@ _NAMES = st.sampled_from(
 _SPANS = st.fixed_dictionaries(
     {
         "attributes": st.dictionaries(_NAMES, _VALUES, max_size=9),
-        "kind": st.sampled_from([SpanKind.CLIENT, SpanKind.SERVER, SpanKind.INTERNAL]),
+        "kind": st.sampled_from(SpanKind),
         "name": st.sampled_from(["work", "SELECT shop"]),
         "parent": st.sampled_from([None, 5]),
         "scope": st.sampled_from(["test", "next.js"]),
@@ -189,6 +189,76 @@ def test_rows_of_common_spans_are_those_of_mapping_every_span(
 
     assert rows_of(fast, spans) == rows_of(slow, spans)
     assert hits(fast) > 0
+
+
+_LAYER_ATTRIBUTES: tuple[dict[str, str], ...] = (
+    {}, {}, {}, {"e2edebug.layer": "cache"}, {"e2edebug.layer": "nonsense"}, {"cache.key": "a"}, {"db.system": "redis"},
+    {"db.statement": "SELECT 1"}, {"next.route": "/"}, {"http.route": "a/", "http.method": "GET"}, {"code.function": "a.B.c"},
+)  # fmt: skip
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 4),
+            st.booleans(),
+            st.sampled_from(SpanKind),
+            st.sampled_from(_LAYER_ATTRIBUTES),
+            st.sampled_from(["test", "next.js"]),
+        ),
+        min_size=1,
+        max_size=8,
+    ),
+    st.integers(1, 16),
+    st.booleans(),
+)
+def test_steps_inside_of_others_are_those_of_mapping_every_span(
+    tree: list[tuple[int, bool, SpanKind, dict[str, str], str]], batch_size: int, is_from_inside_out: bool
+) -> None:
+    """What says nothing of its layer has that of what it is part of, whether that came before, comes later or never."""
+    spans = []
+    for repetition in range(2):
+        made = [
+            make_span(
+                trace_id=1 + repetition,
+                span_id=100 * repetition + number + 1,
+                parent=100 * repetition + above if above <= number and above else None,
+                parent_is_remote=is_remote,
+                kind=kind,
+                attributes=attributes,
+                scope=scope,
+            )
+            for number, (above, is_remote, kind, attributes, scope) in enumerate(tree)
+        ]
+        spans += reversed(made) if is_from_inside_out else made
+    fast, slow = mappers()
+
+    for first in range(0, len(spans), batch_size):
+        batch = spans[first : first + batch_size]
+        assert rows_of(fast, batch) == rows_of(slow, batch)
+
+
+def test_a_step_of_the_application_is_known_in_each_layer_that_it_is_part_of() -> None:
+    fast, slow = mappers()
+    spans = []
+    for number in range(1, 41):
+        kind = SpanKind.SERVER if number % 2 else SpanKind.CONSUMER
+        spans += [make_span("price", span_id=1000 + number, trace_id=number, parent=number) for _ in range(3)]
+        spans.append(make_span("outer", span_id=number, trace_id=number, kind=kind))
+
+    rows = rows_of(fast, spans)
+
+    assert rows == rows_of(slow, spans)
+    assert {row.layer for row in rows.steps if row.operation == "price"} == {"api", "system"}
+    assert hits(fast) == len(spans) - 4
+
+
+def test_a_kind_that_is_none_of_opentelemetrys_is_mapped() -> None:
+    fast, slow = mappers()
+    spans = [make_span(kind="client") for _ in range(3)]  # type: ignore[arg-type]
+
+    assert rows_of(fast, spans) == rows_of(slow, spans)
 
 
 @pytest.mark.parametrize(("kind", "usual"), [(SpanKind.CLIENT, QUERY), (SpanKind.SERVER, REQUEST)])
@@ -346,7 +416,7 @@ def test_the_number_of_steps_kept_has_a_bound(monkeypatch: pytest.MonkeyPatch) -
     spans = [recorded(QUERY | {"db.query.text": f"SELECT a{number % 120} FROM b"}) for number in range(240)]
 
     assert rows_of(fast, spans) == rows_of(slow, spans)
-    assert sum(len(shape.steps) for shape in fast._steps._known._client_shapes.values()) <= 50
+    assert sum(len(shape.steps) for shape in fast._steps._known._shapes[SpanKind.CLIENT.value].values()) <= 50
 
 
 def test_spans_that_all_differ_are_soon_mapped_without_a_look() -> None:
@@ -354,7 +424,7 @@ def test_spans_that_all_differ_are_soon_mapped_without_a_look() -> None:
     spans = [recorded(QUERY | {"db.query.text": f"SELECT a{number} FROM b"}) for number in range(600)]
 
     assert rows_of(fast, spans) == rows_of(slow, spans)
-    (shape,) = fast._steps._known._client_shapes.values()
+    (shape,) = fast._steps._known._shapes[SpanKind.CLIENT.value].values()
     assert shape.rest > 0
     assert not shape.steps
 

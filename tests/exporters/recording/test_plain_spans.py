@@ -16,6 +16,7 @@ from e2edebug_exporters.recording.provider import make_tracer_provider
 from e2edebug_exporters.recording.span import RecordingSpan
 
 NAMES = RecordingSpan.__slots__
+_OF_EACH = ("_lock", "_trace_id", "_span_id", "_made_context")
 ATTRIBUTES = {"db.system.name": "mysql", "server.port": 3306, "is": True, "ms": 0.5}
 REMOTE = SpanContext(7, 8, is_remote=True, trace_flags=TraceFlags(1), trace_state=TraceState([("vendor", "1")]))
 
@@ -44,14 +45,44 @@ def test_it_has_the_same_fields(sampler: Sampler, above: str, monkeypatch: pytes
     usual, plain = begun(sampler, above)
 
     def fields(span: Any) -> dict[str, Any]:
-        found = {name: getattr(span, name) for name in NAMES if name not in ("_lock", "_context")}
+        found = {name: getattr(span, name) for name in NAMES if name not in _OF_EACH}
         context = span.context
         return found | {"flags": context.trace_flags, "state": context.trace_state, "class": type(context)}
 
     assert fields(plain) == fields(usual)
+    assert plain.parent == usual.parent
     assert (plain.context.trace_id == usual.context.trace_id) is (above != "nothing")
     assert plain.context.span_id != usual.context.span_id
     assert plain.context.is_valid
+
+
+class _RecordOnly(sampling.StaticSampler):
+    """Records what it does not let through, and leaves a mark in the trace's state."""
+
+    def should_sample(self, *given: Any, **named: Any) -> sampling.SamplingResult:
+        return sampling.SamplingResult(
+            sampling.Decision.RECORD_ONLY, named.get("attributes"), TraceState([("seen", "1")])
+        )
+
+
+@pytest.mark.parametrize("is_like", [True, False])
+def test_its_parent_is_the_context_of_the_span_above_whatever_differs_between_them(is_like: bool):
+    """Where only the span ids differ, a parent's context is made when it is asked for."""
+    above_sampler = sampling.ALWAYS_ON if is_like else _RecordOnly(sampling.Decision.RECORD_ONLY)
+    above: Any = (
+        make_tracer_provider(above_sampler, Resource.get_empty()).get_tracer("other").start_span("request", Context())
+    )
+    context = trace.set_span_in_context(above, Context())
+    tracer: Any = make_tracer_provider(sampling.ALWAYS_ON, Resource.get_empty()).get_tracer("shop")
+    spans = [tracer.start_span("a", context), tracer.start_plain_span("b", context, SpanKind.CLIENT, {})]
+
+    for span in spans:
+        assert span.parent == above.get_span_context()
+        assert type(span.parent) is SpanContext
+        assert span.context.trace_flags.sampled
+        assert span.context is span.get_span_context()
+        assert span._readable_span().parent == span.parent
+    assert (spans[0].parent.trace_flags == spans[0].context.trace_flags) is is_like
 
 
 def test_it_is_not_recorded_where_the_tracer_is_off():

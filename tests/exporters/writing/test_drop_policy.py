@@ -6,12 +6,17 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from opentelemetry.trace import StatusCode
-from support.spans import make_span
+from opentelemetry.context import Context
+from opentelemetry.sdk.trace.id_generator import IdGenerator
+from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from opentelemetry.trace import NonRecordingSpan, SpanContext, StatusCode, TraceFlags, set_span_in_context
+from support.spans import RESOURCE, make_span
 
 from e2edebug.policy import attributes as names
-from e2edebug_exporters.bounded_queue import BoundedQueue, Kind, Rank, rank_of_span
+from e2edebug_exporters.bounded_queue import BoundedQueue, Kind, Rank, rank_of_span, rows_of
 from e2edebug_exporters.ledger import Ledger
+from e2edebug_exporters.recording.provider import make_tracer_provider
+from e2edebug_exporters.recording.span import RecordingSpan
 
 SPANS = 8
 
@@ -26,6 +31,41 @@ def put_span(queue: BoundedQueue, **of_span: Any) -> None:
     queue.put(Kind.SPAN, span, rows=1, size_bytes=10, rank=rank_of_span(span))
 
 
+def recorded_span(
+    name: str = "work",
+    *,
+    trace_id: int = 1,
+    span_id: int = 2,
+    parent: int | None = None,
+    status: StatusCode | None = None,
+) -> RecordingSpan:
+    """Return an ended span of our own tracer's."""
+    provider = make_tracer_provider(ALWAYS_ON, RESOURCE)
+    provider.id_generator = _Ids(trace_id, span_id)
+    context = Context()
+    if parent is not None:
+        context = set_span_in_context(
+            NonRecordingSpan(SpanContext(trace_id, parent, False, TraceFlags(TraceFlags.SAMPLED))), context
+        )
+    span = provider.get_tracer("test").start_span(name, context)
+    if status is not None:
+        span.set_status(status)
+    span.end()
+    assert isinstance(span, RecordingSpan)
+    return span
+
+
+class _Ids(IdGenerator):
+    def __init__(self, trace_id: int, span_id: int) -> None:
+        self._trace_id, self._span_id = trace_id, span_id
+
+    def generate_trace_id(self) -> int:
+        return self._trace_id
+
+    def generate_span_id(self) -> int:
+        return self._span_id
+
+
 def put_metrics(queue: BoundedQueue, rows: int) -> None:
     queue.put(Kind.METRICS, f"{rows} points", rows=rows, size_bytes=10, rank=Rank.METRICS)
 
@@ -36,7 +76,8 @@ def put_log(queue: BoundedQueue, text: str) -> None:
 
 def left(queue: BoundedQueue) -> list[str]:
     names_left = []
-    for _, _, payload, _, _ in queue.take(1000, 1 << 40):
+    for item in queue.take(1000, 1 << 40):
+        payload = item if isinstance(item, RecordingSpan) else item[2]
         names_left.append(getattr(payload, "name", payload))
     queue.settle()
     return names_left
@@ -105,8 +146,45 @@ def test_a_workflow_that_was_said_to_fail_counts_as_failed() -> None:
     assert rank_of_span(make_span(attributes={names.WORKFLOW_STATUS: "completed"})) is Rank.PLAIN
 
 
+def test_spans_of_our_own_are_dropped_in_the_same_order() -> None:
+    """They wait without an entry, so what is asked of one is asked of them."""
+    queue, ledger = queue_of(4)
+    queue.put_span(recorded_span("child", trace_id=7, span_id=2, parent=1))
+    queue.put_span(recorded_span("other", trace_id=8))
+    put_span(queue, name="other, of the SDK", trace_id=9)
+    queue.put_span(recorded_span("root", trace_id=7, span_id=1, status=StatusCode.ERROR))
+    put_log(queue, "an error")
+    for number in range(10):
+        assert queue.put_span(recorded_span(f"later {number}", trace_id=100 + number)) == -1
+
+    reading = ledger.read()
+    assert (reading.emitted, reading.dropped) == (15, {"queue_full": 11})
+    assert reading.is_balanced
+    assert left(queue) == ["child", "root", "an error", "later 9"]
+    assert queue.size_bytes == 0
+
+
+def test_a_span_may_wait_in_two_queues() -> None:
+    first, first_ledger = queue_of(10)
+    second, second_ledger = queue_of(10)
+    span = recorded_span()
+    for _ in range(3):
+        second.put_span(recorded_span())
+    for queue in (first, second):
+        queue.put_span(span)
+
+    last = second.last_sequence()
+    assert not second.is_settled_up_to(last)
+    assert (left(first), left(second)) == (["work"], ["work"] * 4)
+    assert second.is_settled_up_to(last)
+    assert first_ledger.read().is_balanced
+    assert second_ledger.read().is_balanced
+
+
 @given(
-    st.lists(st.tuples(st.sampled_from(("plain", "metrics", "log", "error", "root", "take")), st.integers(1, 4))),
+    st.lists(
+        st.tuples(st.sampled_from(("plain", "recorded", "metrics", "log", "error", "root", "take")), st.integers(1, 4))
+    ),
     st.integers(1, 6),
 )
 def test_the_books_balance_whatever_comes(puts: list[tuple[str, int]], room: int) -> None:
@@ -114,7 +192,7 @@ def test_the_books_balance_whatever_comes(puts: list[tuple[str, int]], room: int
     emitted: Counter[str] = Counter()
     for kind, trace in puts:
         if kind == "take":
-            ledger.drop(sum(rows for *_, rows, _ in queue.take(2, 1 << 40)), "taken")
+            ledger.drop(rows_of(queue.take(2, 1 << 40)), "taken")
             queue.settle()
             continue
         emitted["rows"] += trace if kind == "metrics" else 1
@@ -122,6 +200,8 @@ def test_the_books_balance_whatever_comes(puts: list[tuple[str, int]], room: int
             put_metrics(queue, trace)
         elif kind == "log":
             put_log(queue, "error")
+        elif kind == "recorded":
+            queue.put_span(recorded_span(trace_id=trace, parent=1))
         else:
             status = None if kind == "plain" else StatusCode.ERROR
             put_span(queue, trace_id=trace, parent=None if kind == "root" else 1, status=status)

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import SpanKind, set_span_in_context
@@ -136,3 +137,32 @@ def test_a_span_takes_few_calls_on_its_way_out_of_the_queue() -> None:
     calls = calls_of(lambda: queue.take(1200, 10**9))
 
     assert calls / 1200 <= 4.5
+
+
+def test_a_span_that_waits_is_one_object_for_the_garbage_collector() -> None:
+    """With each batch that is visited while it waits, its objects age; enough old ones make a collection of everything."""
+    provider = make_tracer_provider(ALWAYS_ON, RESOURCE)
+    queue = BoundedQueue(max_items=2000, max_bytes=10**9, ledger=Ledger())
+    processor = _IntoQueue(queue)
+    provider.add_span_processor(processor)
+    tracer = provider.get_tracer("test")
+    request = tracer.start_span("GET products/", Context(), SpanKind.SERVER)
+    context = set_span_in_context(request)
+    gc.collect()
+    before = len(gc.get_objects())
+
+    for number in range(500):
+        tracer.start_plain_span("SELECT", context, SpanKind.CLIENT, {"db.system": "mysql", "n": number}).end()  # type: ignore[attr-defined]
+        tracer.start_span("price", context, attributes={"product": number}).end()
+
+    gc.collect()
+    assert len(queue) == 1000
+    assert len(gc.get_objects()) - before <= 1000 + 20
+
+
+class _IntoQueue(SpanProcessor):
+    def __init__(self, queue: BoundedQueue) -> None:
+        self._queue = queue
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self._queue.put_span(span)
