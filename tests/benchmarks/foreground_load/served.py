@@ -27,7 +27,6 @@ class _Served:
     # Few requests with many spans: a server that the requests alone keep busy tells nothing of its exporter.
     requests_a_second = 25
     spans_a_request = 40
-    # The p99 of 300 requests are three of them: one full garbage collection in a block decided over it.
     rounds = 8
 
     def __init__(self, peer: str, site_url: str, store_url: str, sink_url: str) -> None:
