@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence, Set
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Engine
-
 from e2edebug.cli.advice_lines import advice_lines
 from e2edebug.cli.database_option import add_database_option
 from e2edebug.cli.exit_codes import CommandError, ExitCode
@@ -21,6 +19,7 @@ from e2edebug.cli.terminal import Line, Piece, Terminal, inert
 from e2edebug.cli.tree_lines import TreeView, error_lines, stack_lines, tree_lines
 from e2edebug.policy.error_class.registry import advice_on
 from e2edebug_schema.queries.errors import Error, errors_of
+from e2edebug_schema.queries.reading import Source, reading
 from e2edebug_schema.queries.sessions import (
     SHORTEST_PREFIX,
     Session,
@@ -64,12 +63,13 @@ def add_to(commands: "argparse._SubParsersAction[Any]") -> None:
 
 def run(arguments: argparse.Namespace) -> ExitCode:
     """Print the workflow. Raises CommandError (exit code 1) when no session has the id."""
-    with store_to_read(settings_of(arguments.database)) as store:
-        session = _session(store.engine, arguments.id)
-        steps = steps_of(store.engine, session.correlation_id, session=session)
-        errors = errors_of(store.engine, session.correlation_id, session=session)
-        within = sessions_within(store.engine, session, limit=MOST_WITHIN + 1)
-        parents = _parents_elsewhere(store.engine, steps)
+    # One transaction: what is shown belongs together.
+    with store_to_read(settings_of(arguments.database)) as store, reading(store.engine) as connection:
+        session = _session(connection, arguments.id)
+        steps = steps_of(connection, session.correlation_id, session=session)
+        errors = errors_of(connection, session.correlation_id, session=session)
+        within = sessions_within(connection, session, limit=MOST_WITHIN + 1)
+        parents = _parents_elsewhere(connection, steps)
     terminal = Terminal()
     if arguments.json:
         terminal.say(to_text(_as_json(session, steps, errors, within)))
@@ -125,19 +125,19 @@ def workflow_lines(
         yield [Piece(f"only the first {len(steps):,} of {session.step_count:,} steps were read", "quiet")]
 
 
-def _session(engine: Engine, reference: str) -> Session:
-    found = find_session(engine, reference)
+def _session(source: Source, reference: str) -> Session:
+    found = find_session(source, reference)
     if found is None and (as_uuid := _uuid_beginning(reference)) is not None:
-        found = find_session(engine, as_uuid)
+        found = find_session(source, as_uuid)
     if found is None:
-        raise _nothing_found(engine, reference)
+        raise _nothing_found(source, reference)
     return found
 
 
-def _nothing_found(engine: Engine, reference: str) -> CommandError:
-    candidates = sessions_with_prefix(engine, reference, limit=MOST_CANDIDATES + 1)
+def _nothing_found(source: Source, reference: str) -> CommandError:
+    candidates = sessions_with_prefix(source, reference, limit=MOST_CANDIDATES + 1)
     if not candidates and (as_uuid := _uuid_beginning(reference)) is not None:
-        candidates = sessions_with_prefix(engine, as_uuid, limit=MOST_CANDIDATES + 1)
+        candidates = sessions_with_prefix(source, as_uuid, limit=MOST_CANDIDATES + 1)
     if candidates:
         how_many = f"{len(candidates)}" if len(candidates) <= MOST_CANDIDATES else f"more than {MOST_CANDIDATES}"
         return CommandError(
@@ -157,7 +157,7 @@ def _candidate(session: Session) -> str:
     return f"{session.correlation_id}  {started}  {session.workflow_type}  {session.status}"
 
 
-def _parents_elsewhere(engine: Engine, steps: Sequence[Step]) -> dict[SpanKey, Session]:
+def _parents_elsewhere(source: Source, steps: Sequence[Step]) -> dict[SpanKey, Session]:
     """The sessions of the parents that are not among *steps*, by trace id and span id."""
     stored = {(step.trace_id, step.span_id) for step in steps}
     missing: dict[str, set[str]] = {}
@@ -166,7 +166,7 @@ def _parents_elsewhere(engine: Engine, steps: Sequence[Step]) -> dict[SpanKey, S
     return {
         (trace_id, span_id): session
         for trace_id, span_ids in islice(missing.items(), MOST_TRACES)
-        for span_id, session in sessions_of_steps(engine, trace_id, span_ids).items()
+        for span_id, session in sessions_of_steps(source, trace_id, span_ids).items()
     }
 
 

@@ -37,7 +37,7 @@ def session_with_task(engine: Engine, workflow_type: str, *, since: datetime) ->
     """Return a workflow of that type that ended well and whose task has run; None without one."""
     filters = SessionFilter(workflow_type=workflow_type, status="completed", since=since)
     for session in list_sessions(engine, filters=filters, limit=MOST_SESSIONS):
-        if any(step.kind == "consumer" for step in steps_of(engine, session.correlation_id, session=session)):
+        if any(step.kind == "consumer" for step in steps_of(engine, session.correlation_id)):
             return session
     return None
 

@@ -126,7 +126,9 @@ class BoundedQueue:
             elif type(value) not in _SMALL:
                 size_bytes += _value_bytes(value)
         lane = self._failed if attributes.get(WORKFLOW_STATUS) == "failed" else self._plain
-        if type(span) is RecordingSpan and not span._queue_sequence:  # else it waits in another queue as well
+        # A span that was put in before, here or into another queue, keeps the place that it has there. Queues take one
+        # after the other, from the one thread that ends the span.
+        if type(span) is RecordingSpan and not span._queue_sequence:
             span._queue_bytes = size_bytes
             span._queue_sequence = next(self._sequence)
             lane.append(span)
@@ -178,13 +180,16 @@ class BoundedQueue:
     def _drop_from(self, lane: deque[Item]) -> None:
         # In one call, zip() pops the item and counts it; the counter is the books of whoever reads next.
         oldest: Iterator[Item] = iter(lane.popleft, None)
-        self._size_bytes -= _bytes_of(next(zip(oldest, self._pushed_out, strict=False))[0])
+        size_bytes = _bytes_of(next(zip(oldest, self._pushed_out, strict=False))[0])
+        self._size_bytes -= size_bytes
 
     def _is_of_failed_workflow(self, item: Item) -> bool:
         if not self._failed_traces and not self._failed_traces_before:
             return False
-        what = item if isinstance(item, RecordingSpan) else item[2]
-        trace_id = trace_number(what) if isinstance(what, ReadableSpan) else 0
+        what = item if type(item) is RecordingSpan else item[2]
+        if not isinstance(what, ReadableSpan):
+            return False
+        trace_id = trace_number(what)
         return trace_id in self._failed_traces or trace_id in self._failed_traces_before
 
     def __len__(self) -> int:
@@ -285,16 +290,16 @@ class BoundedQueue:
 
 def sequence_of(item: Item) -> int:
     """Return the place of *item* in the order in which things were put in."""
-    return item._queue_sequence if isinstance(item, RecordingSpan) else item[0]
+    return item._queue_sequence if type(item) is RecordingSpan else item[0]
 
 
 def rows_of(items: Iterable[Item]) -> int:
     """Return how many rows *items* count in the ledger."""
-    return sum(1 if isinstance(item, RecordingSpan) else item[3] for item in items)
+    return sum(1 if type(item) is RecordingSpan else item[3] for item in items)
 
 
 def _bytes_of(item: Item) -> int:
-    return item._queue_bytes if isinstance(item, RecordingSpan) else item[4]
+    return item._queue_bytes if type(item) is RecordingSpan else item[4]
 
 
 _SPAN: Final = Kind.SPAN

@@ -23,7 +23,7 @@ from e2edebug_exporters.attribute_names import SHOWN_ALONE, TARGET
 from e2edebug_exporters.rows import SessionFacts, StepRow
 
 MOST_STEPS: Final = 4096
-_MOST_SHAPES: Final = 256
+_MOST_SHAPES: Final = 256  # of each kind
 _MOST_CHARACTERS: Final = 2_000_000
 """Per mapper, so per process: with 4,096 steps some 4 MB at most."""
 _LONGEST: Final = 8192
@@ -49,13 +49,13 @@ _DECIDING_BY_MORE: Final = frozenset(
         names.WORKFLOW_TYPE,
     }
 )
-"""Of steps that an application makes itself; each is mapped."""
+"""Steps with any of these, which an application gives itself, are mapped each time."""
 
 
 _EQUAL_WHEN_ALIKE: Final = frozenset({str, int, bool, NoneType})
 """Values of one of these types that are equal are written alike; 0.0 equals -0.0, and (1,) equals (True,)."""
 _BESIDES_TEXTS: Final = -2
-"""Where in a key that is not a text by itself stands: whether the span is a root, and the layer above it, or None."""
+"""A key ends with whether the span is a root and with the layer above it, if that counts: no attributes."""
 
 
 KnownColumns = tuple[str, str, str, str, str, str, str, str | None, str | None, str | None]
@@ -85,7 +85,7 @@ class _Shape:
         self.is_usable = True
         """False: what such spans become hangs on more than is looked at here."""
         self.silent: list[int] = []
-        """Where the values stand that do not decide; all others do, with a span's name, its scope and its being a root."""
+        """Where the values stand that do not decide; all others do, with a span's name, its scope, its being a root, and the layer above."""
         self.kinds: list[tuple[int, type]] = []
         """Of what type those are that decide and are no texts: 1 equals True and 1.0, and is not written like them."""
         self.target = -1

@@ -24,9 +24,13 @@ CACHE_SYSTEMS: Final = frozenset(
 _INTERNAL: Final = SpanKind.INTERNAL
 _SERVER: Final = SpanKind.SERVER
 _CONSUMER: Final = SpanKind.CONSUMER
-_LAYER: Final = names.LAYER
 _CACHE_MARKS: Final = ("cache.system", "cache.backend", "cache.alias", "cache.operation", "cache.key", "cache.hit")
 _NEXT_MARKS: Final = ("next.span_type", "next.route", "next.span_name")
+_STATEMENTS: Final = ("db.statement", "db.query.text")
+_OWN_MARKS: Final = frozenset(
+    {names.LAYER, "db.system", "db.system.name", "http.route", *_STATEMENTS, *_CACHE_MARKS, *_NEXT_MARKS}
+)
+"""Without any of these, attributes say nothing of a layer."""
 
 
 def own_layer(kind: SpanKind, attributes: Mapping[str, Any], scope: str, language: str) -> str | None:
@@ -48,7 +52,7 @@ def own_layer(kind: SpanKind, attributes: Mapping[str, Any], scope: str, languag
         return "api"
     if _has_any(attributes, _CACHE_MARKS):
         return "cache"
-    if "db.statement" in attributes or "db.query.text" in attributes:
+    if _has_any(attributes, _STATEMENTS):
         return "database"
     return DEFAULT_LAYER if kind is _CONSUMER else "external"
 
@@ -74,11 +78,18 @@ class LayerResolver:
         return layer
 
     def layer_above(
-        self, span: ReadableSpan, is_root: bool, parent_id: int, attributes: Mapping[str, Any], index: SpanIndex
+        self,
+        span: ReadableSpan,
+        is_root: bool,
+        parent_id: int,
+        attributes: Mapping[str, Any],
+        scope: str,
+        language: str,
+        index: SpanIndex,
     ) -> str | None:
-        """Return the layer of what an INTERNAL *span* is part of; None where it says its own."""
-        explicit = attributes.get(_LAYER)
-        if explicit is not None and explicit in LAYERS:
+        """Return the layer of what an INTERNAL *span* is part of; None where own_layer() says its own."""
+        may_say_it = not _OWN_MARKS.isdisjoint(attributes) or scope == "next.js" or language == "webjs"
+        if may_say_it and own_layer(_INTERNAL, attributes, scope, language) is not None:
             return None
         if is_root:
             return DEFAULT_LAYER
@@ -153,7 +164,7 @@ def _layer_of_internal(attributes: Mapping[str, Any], scope: str, language: str)
         return "api"  # the Django instrumentation makes its request span INTERNAL when a span is already current
     if _has_any(attributes, _CACHE_MARKS):
         return "cache"
-    if "db.statement" in attributes or "db.query.text" in attributes:
+    if _has_any(attributes, _STATEMENTS):
         return "database"
     return None
 

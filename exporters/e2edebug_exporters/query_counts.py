@@ -10,6 +10,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
 from e2edebug.policy import attributes as names
+from e2edebug_exporters.recording.span import RecordingSpan
 from e2edebug_exporters.span_reading import raw_attributes, trace_number
 
 METRIC_NAME: Final = "query_count"
@@ -34,6 +35,8 @@ class QueryCounts:
     def take(self, span: ReadableSpan) -> int | None:
         """Count *span* if it is a statement. Return the number of statements if it is a request or a task that ended."""
         kind = span.kind
+        if type(span) is not RecordingSpan and span.context is None:
+            return None
         if kind is _CLIENT:
             attributes = getattr(span, "_attributes", None)
             if type(attributes) is not dict:
@@ -48,8 +51,7 @@ class QueryCounts:
                     self._begin(trace_id)
             return None
         if (kind is _SERVER or kind is _CONSUMER) and (span.parent is None or span.parent.is_remote):
-            trace_id = trace_number(span)
-            return self._by_trace.pop(trace_id, 0) if trace_id else None
+            return self._by_trace.pop(trace_number(span), 0)
         return None
 
     def _begin(self, trace_id: int) -> None:

@@ -29,7 +29,7 @@ def assemble(items: Sequence[Item], mapper: RowMapper, ledger: Ledger) -> RowBat
     spans: list[ReadableSpan] = []
     others: list[Entry] = []
     for item in items:
-        if isinstance(item, RecordingSpan):
+        if type(item) is RecordingSpan:
             spans.append(item)
         elif item[1] is span:
             spans.append(item[2])

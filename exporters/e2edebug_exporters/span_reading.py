@@ -40,7 +40,7 @@ def plain_mapping(attributes: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 
 def trace_number(span: ReadableSpan) -> int:
-    """Return a span's trace id, 0 if it has none."""
+    """Return a span's trace id, 0 where it has no context."""
     if type(span) is RecordingSpan:  # which makes a context for whoever asks for that
         return span._trace_id
     context = span.context
@@ -60,12 +60,11 @@ def is_stored(span: ReadableSpan, keeps_trace: Callable[[int], bool] | None = No
 
     keeps_trace: what an operator has said of trace ids, None when nothing.
     """
-    trace_id = trace_number(span)
-    if not trace_id:
+    if type(span) is not RecordingSpan and span.context is None:
         return False
     if span.status.status_code is _ERROR:
         return True
-    if is_sampled(span) and (keeps_trace is None or keeps_trace(trace_id)):
+    if is_sampled(span) and (keeps_trace is None or keeps_trace(trace_number(span))):
         return True
     return any(event.name == "exception" for event in span._events)
 

@@ -185,7 +185,10 @@ class StepMapper:
         if type(kind) is not SpanKind:  # nothing checks what an application gives
             return None
         layers = self._layers
-        layer_above = layers.layer_above(span, is_root, parent_number, attributes, index) if kind is _INTERNAL else None
+        layer_above = None
+        if kind is _INTERNAL:
+            language = self._resources.facts(resource).language
+            layer_above = layers.layer_above(span, is_root, parent_number, attributes, scope, language, index)
         # All by position: with keywords the interpreter takes the long way into a function.
         found = known_steps.find(attributes, name, scope, resource, kind, is_root, layer_above)
         if found is None:

@@ -7,6 +7,7 @@ import pytest
 import sqlalchemy as sa
 
 from e2edebug_schema.queries.errors import ErrorFilter, error_groups, errors_of, list_errors
+from e2edebug_schema.queries.sessions import find_session
 from e2edebug_schema.queries.steps import Step, steps_of
 
 
@@ -51,6 +52,17 @@ def test_a_workflow_that_goes_on_for_days_keeps_its_steps(engine: sa.Engine, row
     rows.step("a", at_ms=3 * 86_400_000, status="started", duration_ms=None)
 
     assert [step.end_time for step in steps_of(engine, "a")] == [None]
+
+
+def test_the_session_of_another_workflow_hides_nothing(engine: sa.Engine, rows: Any) -> None:
+    rows.session("a", duration_ms=10, error_count=1)
+    rows.session("b", duration_ms=10)
+    rows.step("a", at_ms=5)
+    rows.error(at_ms=6, correlation_id="a")
+    other = find_session(engine, "b")
+
+    assert len(steps_of(engine, "a", session=other)) == 1
+    assert len(errors_of(engine, "a", session=other)) == 1
 
 
 def test_only_so_many_steps_are_read_as_were_asked_for(engine: sa.Engine, rows: Any) -> None:

@@ -83,7 +83,7 @@ class WorkflowTree:
 
 
 def workflow_tree(source: Source, correlation_id: str, *, session: Session | None, with_errors: bool) -> WorkflowTree:
-    """Return the tree of the workflow whose *session* is stored, or not. Two queries at most where it is."""
+    """Return the tree of the workflow whose *session* is stored, or not. Three queries at most where it is."""
     steps = steps_of(source, correlation_id, session=session, limit=MOST_STEPS + 1)
     errors = errors_of(source, correlation_id, session=session) if with_errors else []
     is_cut, steps = len(steps) > MOST_STEPS, steps[:MOST_STEPS]

@@ -46,8 +46,8 @@ class RecordingSpan(trace.Span, ReadableSpan):
 
     Differs from the SDK's in three things that can be seen: recording an exception never raises, whatever the
     exception's own `__str__` does; nor does setting a value that cannot be read; and what takes its end from the clock lasts as long as it took, whatever is done to
-    the system's time meanwhile. The fields have the names of ReadableSpan's, because processors in the wild
-    assign to `span._name` and `span._attributes`.
+    the system's time meanwhile. What ReadableSpan keeps can be assigned by its names, because processors in the wild
+    do so: `span._name`, `span._attributes`, `span._context`.
     """
 
     __slots__ = (
@@ -171,8 +171,20 @@ class RecordingSpan(trace.Span, ReadableSpan):
         return self._context_of(span_id) if given is None and span_id else given
 
     if not TYPE_CHECKING:
-        context = _context = property(get_span_context)
-        _parent = parent
+
+        def _take_context(self, context: SpanContext) -> None:
+            """Processors in the wild assign `span._context`, to take the sampled flag away (Azure Monitor's manual)."""
+            self._given_parent = self.parent  # which is made from this span's context where nobody gave it
+            self._made_context = context
+            self._trace_id, self._span_id, _, self._trace_flags, self._trace_state, self._is_valid = context
+
+        def _take_parent(self, parent: SpanContext | None) -> None:
+            self._given_parent = parent
+            self._parent_span_id = 0 if parent is None else parent.span_id
+
+        context = property(get_span_context)
+        _context = property(get_span_context, _take_context)
+        _parent = property(parent.fget, _take_parent)
 
     @property
     def attributes(self) -> Attributes:

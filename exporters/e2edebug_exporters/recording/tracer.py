@@ -183,7 +183,6 @@ _SPAN_KEY: Final = next(iter(trace.set_span_in_context(trace.INVALID_SPAN, Conte
 _IS_VALID: Final = 5
 _MOST_TRACE_ID: Final = 2**128 - 1
 _MOST_SPAN_ID: Final = 2**64 - 1
-_new_tuple: Final = tuple.__new__
 _new_span: Final = RecordingSpan.__new__
 _SAMPLED: Final = 1
 _RANDOM: Final = 2

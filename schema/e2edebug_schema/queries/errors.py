@@ -105,7 +105,8 @@ class ErrorGroup:
 def errors_of(source: Source, correlation_id: str, *, session: Session | None = None, limit: int = 1000) -> list[Error]:
     """Return the errors of the workflow in the order in which they happened.
 
-    session: that of the workflow, where the caller has read it; where that counts no error, nothing is read.
+    session: that of the workflow, where the caller has read it in the same transaction; where it counts no error, nothing
+    is read.
     """
     query = (
         select(*columns_of(error_log, Error))

@@ -32,7 +32,7 @@ class WorkflowExtent(NamedTuple):
 
 def extent_of(connection: Connection, correlation_id: str, session: Session | None) -> WorkflowExtent | None:
     """Return the extent of the workflow, None where no session is stored. session: the one, where it has been read."""
-    if session is not None:
+    if session is not None and session.correlation_id == correlation_id:
         return _extent(session.start_time, session.end_time, session.status, session.error_count)
     columns = workflow_session.c
     found = connection.execute(
@@ -46,5 +46,7 @@ def extent_of(connection: Connection, correlation_id: str, session: Session | No
 
 
 def _extent(start_time: datetime, end_time: datetime | None, status: str, error_count: int) -> WorkflowExtent:
-    has_ended = end_time is not None and status in ("completed", "failed")
-    return WorkflowExtent(start_time, end_time + LONGEST_TAIL if end_time and has_ended else None, error_count)
+    last_start = None
+    if end_time is not None and status in ("completed", "failed"):
+        last_start = end_time + LONGEST_TAIL
+    return WorkflowExtent(start_time, last_start, error_count)

@@ -16,9 +16,11 @@ from support.spans import RESOURCE, START_UNIX_NS, make_span
 
 from e2edebug.policy.redaction import Redactor
 from e2edebug_exporters import known_steps
+from e2edebug_exporters.layers import LayerResolver, own_layer
 from e2edebug_exporters.recording.provider import make_tracer_provider
 from e2edebug_exporters.row_mapper import RowMapper
 from e2edebug_exporters.rows import RowBatch
+from e2edebug_exporters.span_reading import SpanIndex
 
 QUERY = {
     "db.system.name": "mysql",
@@ -237,6 +239,62 @@ def test_steps_inside_of_others_are_those_of_mapping_every_span(
     for first in range(0, len(spans), batch_size):
         batch = spans[first : first + batch_size]
         assert rows_of(fast, batch) == rows_of(slow, batch)
+    assert hits(fast) > 0 or len(tree) > 3  # the second time its layers may be others
+
+
+def test_where_a_step_says_its_layer_nobody_looks_above_it() -> None:
+    """What is above it runs, and what is thought of that meanwhile may change within the batch."""
+    fast, slow = mappers()
+    spans = [
+        make_span(span_id=11, parent=10, attributes={"cache.key": "a"}),
+        make_span(span_id=20, trace_id=2, kind=SpanKind.SERVER),
+        make_span(span_id=12, parent=10),
+        make_span(span_id=10, parent=99),
+    ]
+
+    rows = rows_of(fast, spans)
+
+    assert rows == rows_of(slow, spans)
+    assert [row.layer for row in rows.steps] == ["cache", "api", "api", "api"]
+
+
+@given(
+    st.dictionaries(_NAMES, _VALUES, max_size=4),
+    st.sampled_from(["test", "next.js"]),
+    st.sampled_from(["python", "webjs", ""]),
+)
+def test_what_says_a_layer_of_its_own_is_asked_for_none_above(
+    attributes: dict[str, Any], scope: str, language: str
+) -> None:
+    span = make_span(attributes=attributes)
+
+    above = LayerResolver().layer_above(span, True, 0, attributes, scope, language, SpanIndex([span]))
+
+    assert (above is None) is (own_layer(SpanKind.INTERNAL, attributes, scope, language) is not None)
+
+
+def test_spans_of_our_own_tracer_inside_of_others_are_those_of_mapping_every_span() -> None:
+    """Their parents' contexts are made when they are asked for, and the mapper does not ask."""
+    provider = make_tracer_provider(ALWAYS_ON, RESOURCE)
+    ended = _Ended()
+    provider.add_span_processor(ended)
+    tracer = provider.get_tracer("shop")
+    for number in range(6):
+        with tracer.start_as_current_span("request", kind=(SpanKind.SERVER, SpanKind.CONSUMER)[number % 2]):
+            for _ in range(3):
+                with (
+                    tracer.start_as_current_span("price", attributes={"position": number}),
+                    tracer.start_as_current_span("query", kind=SpanKind.CLIENT, attributes=QUERY),
+                ):
+                    pass
+    fast, slow = mappers()
+
+    rows = rows_of(fast, ended.spans)
+
+    assert rows == rows_of(slow, ended.spans)
+    assert hits(fast) >= len(ended.spans) / 2
+    spans = {row.span_id: row for row in rows.steps}
+    assert {spans[row.parent_span_id or ""].operation for row in rows.steps if row.operation == "price"} == {"request"}
 
 
 def test_a_step_of_the_application_is_known_in_each_layer_that_it_is_part_of() -> None:

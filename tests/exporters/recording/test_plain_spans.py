@@ -6,7 +6,7 @@ import pytest
 from opentelemetry import trace
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import sampling
+from opentelemetry.sdk.trace import SpanProcessor, sampling
 from opentelemetry.sdk.trace.sampling import Sampler
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, TraceFlags, TraceState
 
@@ -14,6 +14,7 @@ from e2edebug_exporters.recording import span as span_module
 from e2edebug_exporters.recording import tracer as tracer_module
 from e2edebug_exporters.recording.provider import make_tracer_provider
 from e2edebug_exporters.recording.span import RecordingSpan
+from e2edebug_exporters.span_reading import is_stored
 
 NAMES = RecordingSpan.__slots__
 _OF_EACH = ("_lock", "_trace_id", "_span_id", "_made_context")
@@ -83,6 +84,37 @@ def test_its_parent_is_the_context_of_the_span_above_whatever_differs_between_th
         assert span.context is span.get_span_context()
         assert span._readable_span().parent == span.parent
     assert (spans[0].parent.trace_flags == spans[0].context.trace_flags) is is_like
+
+
+@pytest.mark.parametrize("is_plain", [True, False])
+def test_a_processor_may_assign_a_context_and_a_parent(is_plain: bool):
+    """As Azure Monitor's manual takes spans out: the parent stays, children follow the new context, nothing is stored."""
+    provider = make_tracer_provider(sampling.ALWAYS_ON, Resource.get_empty())
+    tracer: Any = provider.get_tracer("shop")
+    above = tracer.start_span("request", Context())
+    context = trace.set_span_in_context(above, Context())
+
+    class Unsampled(SpanProcessor):
+        def on_start(self, span: Any, parent_context: Context | None = None) -> None:
+            before = span.context
+            span._context = SpanContext(
+                before.trace_id, before.span_id, before.is_remote, TraceFlags(TraceFlags.DEFAULT), before.trace_state
+            )
+
+    provider.add_span_processor(Unsampled())
+    start = tracer.start_plain_span if is_plain else tracer.start_span
+    span = start("SELECT", context, SpanKind.CLIENT, {})
+    child = tracer.start_span("child", trace.set_span_in_context(span, Context()))
+
+    assert span.parent == above.get_span_context()
+    assert not span.context.trace_flags.sampled
+    assert not is_stored(span)
+    assert child.parent == span.context
+    span._parent = REMOTE
+    assert span.parent is REMOTE
+    assert span._parent_span_id == REMOTE.span_id
+    span._parent = None
+    assert span.parent is None
 
 
 def test_it_is_not_recorded_where_the_tracer_is_off():

@@ -174,6 +174,7 @@ def test_a_span_may_wait_in_two_queues() -> None:
         queue.put_span(span)
 
     last = second.last_sequence()
+    assert not first.is_settled_up_to(first.last_sequence())
     assert not second.is_settled_up_to(last)
     assert (left(first), left(second)) == (["work"], ["work"] * 4)
     assert second.is_settled_up_to(last)
