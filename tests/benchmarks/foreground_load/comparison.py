@@ -18,10 +18,10 @@ _METHOD = """\
 Requests arrive at a steady {rate} a second, each with {each} spans, so that the exporter has {spans:,} spans a second to send, in
 the same process. A request's time counts from the moment at which it was to arrive: one that has to wait because the one
 before is late waits in the figures too. Cases take turns in blocks of {seconds} s; p50 and p99 are the medians over {blocks}
-blocks, with their quartiles. A ratio is that of two blocks of the same round, of which there is a median too, and the
-goals are these: over *all* requests together, the p99 is that of the few blocks in which the machine did something else
-(a control of 0.4 and one of 3.1 of the base were seen), and it stands here beside them. The control says how much of the
-ratios is noise: here its p99 is {control} of the base's.
+blocks, with their quartiles. A ratio is that of two blocks of the same round, and the goals are the medians of these. What
+befalls fewer than half of the blocks they do not show; the p99 of *all* requests does, which stands beside them, and in
+which two cases that do the same were 0.4 to 3.1 of each other. The control says how much of the ratios is noise: here its
+p99 is {control} of the base's.
 """
 
 
