@@ -78,7 +78,9 @@ def main(peer: str, site_url: str, store_url: str, sink_url: str) -> None:
     print("{}", flush=True)
     for line in sys.stdin:
         count, rate = line.split()
-        print(json.dumps(paced(request, int(count), float(rate))), flush=True)
+        times = paced(request, int(count), float(rate))
+        provider.force_flush()  # what is left would be sent within the block of the next case
+        print(json.dumps(times), flush=True)
     provider.force_flush()
     provider.shutdown()
 
