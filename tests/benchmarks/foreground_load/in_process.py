@@ -21,7 +21,7 @@ class InProcess:
     claim = "In one process"
     requests_a_second = 100
     spans_a_request = 10
-    rounds = 6
+    rounds = 5
     explanation = f"""\
 A thread does {WORK_S * 1000} ms of Python's work, makes {QUERIES} queries of MariaDB (`SELECT 1`) and records ten spans; the
 exporter runs beside it. Each wait for the database gives Python's interpreter lock to the exporter. An exporter that keeps

@@ -27,7 +27,7 @@ class _Served:
     # Few requests with many spans: a server that the requests alone keep busy tells nothing of its exporter.
     requests_a_second = 25
     spans_a_request = 40
-    rounds = 6
+    rounds = 5
 
     def __init__(self, peer: str, site_url: str, store_url: str, sink_url: str) -> None:
         self._port = free_port()
