@@ -147,6 +147,24 @@ def test_the_sessions_of_a_user_are_read_alone(server_store: sa.Engine, user: st
     assert read < 60
 
 
+def test_a_workflow_is_looked_up_by_its_id_and_no_other_index_is_thought_of(server_store: sa.Engine) -> None:
+    """To estimate what the bounds in time hold, a server would read ten pages of the index by time from its disk."""
+    statements: list[tuple[str, Any]] = []
+    with server_store.connect() as connection:
+        (session,) = list_sessions(connection, filters=SessionFilter(with_errors=True), limit=1)
+        sa.event.listen(
+            connection, "before_cursor_execute", lambda _c, _cu, sql, given, *_: statements.append((sql, given))
+        )
+        assert steps_of(connection, session.correlation_id, session=session)
+        assert errors_of(connection, session.correlation_id, session=session)
+        explained = [
+            connection.exec_driver_sql(f"EXPLAIN {sql}", given).mappings().one() for sql, given in list(statements)
+        ]
+
+    assert [row["possible_keys"] for row in explained] == ["ix_step_correlation", "ix_error_correlation"]
+    assert [row["key"] for row in explained] == ["ix_step_correlation", "ix_error_correlation"]
+
+
 def test_a_day_of_p95_is_read_by_the_hour(server_store: sa.Engine) -> None:
     """Rows by hour and component, not by minute and process."""
     with server_store.connect() as connection:

@@ -6,7 +6,7 @@ from typing import Any, Final, NamedTuple
 
 from sqlalchemy import ColumnElement, and_, or_, select
 
-from e2edebug_schema.queries.reading import Source, columns_of, equals, reading, to_record
+from e2edebug_schema.queries.reading import Source, by_correlation, columns_of, equals, reading, to_record
 from e2edebug_schema.queries.sessions import Session
 from e2edebug_schema.queries.workflow_extent import extent_of
 from e2edebug_schema.tables import error_group, error_log
@@ -109,7 +109,7 @@ def errors_of(source: Source, correlation_id: str, *, session: Session | None = 
     is read.
     """
     query = (
-        select(*columns_of(error_log, Error))
+        by_correlation(select(*columns_of(error_log, Error)), error_log, "ix_error_correlation")
         .where(equals(error_log.c.correlation_id, correlation_id))
         .order_by(error_log.c.timestamp, error_log.c.id)
         .limit(limit)

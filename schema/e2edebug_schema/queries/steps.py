@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from sqlalchemy import select
 
-from e2edebug_schema.queries.reading import Source, columns_of, equals, reading, to_record
+from e2edebug_schema.queries.reading import Source, by_correlation, columns_of, equals, reading, to_record
 from e2edebug_schema.queries.sessions import Session
 from e2edebug_schema.queries.workflow_extent import extent_of
 from e2edebug_schema.tables import trace_step
@@ -52,7 +52,7 @@ def steps_of(
         extent = extent_of(connection, correlation_id, session)
         times = () if extent is None else extent.covers(trace_step.c.start_time)
         query = (
-            select(*columns_of(trace_step, Step))
+            by_correlation(select(*columns_of(trace_step, Step)), trace_step, "ix_step_correlation")
             .where(equals(trace_step.c.correlation_id, correlation_id), *times)
             .order_by(trace_step.c.start_time, trace_step.c.id)
             .limit(limit)
