@@ -49,7 +49,7 @@ def failures(engine: Engine, *, since: datetime) -> Iterator[str]:
         filters = SessionFilter(workflow_type=workflow.workflow_type, status="failed", since=since)
         places: Counter[str] = Counter()
         for session in list_sessions(engine, filters=filters, limit=MOST_SESSIONS):
-            places.update(where_it_failed(steps_of(engine, session.correlation_id, session=session)))
+            places.update(where_it_failed(steps_of(engine, session.correlation_id)))
         for place, count in places.most_common(3):
             yield from _indented(f"{count} x {place}", 4)
 

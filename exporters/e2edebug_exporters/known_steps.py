@@ -85,7 +85,8 @@ class _Shape:
         self.is_usable = True
         """False: what such spans become hangs on more than is looked at here."""
         self.silent: list[int] = []
-        """Where the values stand that do not decide; all others do, with a span's name, its scope, its being a root, and the layer above."""
+        """Where the values stand that do not decide; all others do, with a span's name, its scope, its being a root, and
+        the layer above."""
         self.kinds: list[tuple[int, type]] = []
         """Of what type those are that decide and are no texts: 1 equals True and 1.0, and is not written like them."""
         self.target = -1

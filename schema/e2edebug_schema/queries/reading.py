@@ -38,7 +38,7 @@ def by_correlation(query: Select[Any], table: Table, index: str) -> Select[Any]:
     """Have a server look *query*'s workflow up in *index*, and think of no other.
 
     The bounds in time are there for the partitions. A server that has an index by time as well estimates how many rows
-    lie in them, and reads up to ten pages of it from the disk to find out: 15 of 17 for a workflow of six steps (seen).
+    lie in them, and reads up to ten pages of it from the disk to find out: of 15 for the steps of a workflow, 10 (seen).
     """
     for dialect in ("mysql", "mariadb"):
         query = query.with_hint(table, f"FORCE INDEX ({index})", dialect)

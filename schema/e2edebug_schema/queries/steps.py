@@ -46,7 +46,8 @@ def steps_of(
     """Return the steps of the workflow in the order in which they started; its first *limit* ones.
 
     session: that of the workflow, where the caller has read it in the same transaction, so that it is not asked for again;
-    what was stored since then might begin before it. Several traces may be among the steps. A step whose parent has not arrived, or was not sampled, is there all the same.
+    what was stored since then might begin before it. Several traces may be among the steps. A step whose parent has not
+    arrived, or was not sampled, is there all the same.
     """
     with reading(source) as connection:
         extent = extent_of(connection, correlation_id, session)
