@@ -49,6 +49,7 @@ def is_of_application(path: str) -> bool:
 _FINAL_LINE: Final = re.compile(r"(?m)^(?: +\| )?(?!Traceback \(|[|+-])([^\s|+][^\n]*)")
 _FRAME: Final = re.compile(r"(?m)^[ |+]*File \"([^\"\n]*)\", line (\d+)(?:, in ([^\n]*))?$")
 _LIBRARY: Final = re.compile(
-    r"(?:site|dist)-packages[/\\]|[/\\]lib(?:64)?[/\\]python\d|^<|[/\\]e2edebug_instrumentation[/\\]"
-    r"|[/\\]e2edebug[/\\](?:runtime[/\\]|policy[/\\])?\w+\.py$"
+    r"(?:site|dist)-packages[/\\]|[/\\]lib(?:64)?[/\\]python\d|^<|[/\\]e2edebug_(?:instrumentation|exporters|schema)[/\\]"
+    # Where a clone of ours is installed as it lies; its folder may be called e2edebug, and the example shop is in it.
+    r"|[/\\]e2edebug[/\\](?:(?:runtime|policy|django)[/\\](?:\w+[/\\])*)?\w+\.py$"
 )
