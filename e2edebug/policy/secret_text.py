@@ -37,7 +37,7 @@ def mask_secrets(text: str) -> str:
         text = _KNOWN_TOKEN.sub(MASK, text)
     if len(text) >= _SHORTEST_CARD and _DIGIT_RUN.search(text) is not None:
         text = _DIGIT_RUN.sub(_mask_card, text)
-    if len(text) >= _SHORTEST_RESET_TOKEN and "-" in text:
+    if len(text) >= _SHORTEST_RESET_TOKEN and _RESET_TOKEN_END.search(text) is not None:
         text = _RESET_TOKEN.sub(MASK, text)
     return text
 
@@ -127,11 +127,14 @@ _KNOWN_TOKEN: Final = re.compile(
     r"|sk_(?:live|test)_\w{10,}+|xox[abeoprs]-[\w-]{10,}+|AIza[\w-]{30,}+)"
 )
 # Payment cards begin with 2 to 6; epoch nanoseconds (1.7e18), also 19 digits, do not, and would pass Luhn one time in ten.
-# What a dash joins to four hexadecimal digits is a UUID.
+# What a dash joins to four hexadecimal digits is a UUID. The first digit comes first, and what may not be ahead of it after
+# it: the search goes from digit to digit then, in a tenth of the time.
 _DIGIT_RUN: Final = re.compile(
-    r"(?<!\d)(?<!\d[.-])(?<![0-9a-f]{4}-)[2-6]\d{3}(?:(?:[ -]?\d){9,15}|(?:[.\u00a0\u202f]\d{4}){3})(?![\w.]?\d)"
+    r"[2-6](?<!\d.)(?<!\d[.-].)(?<![0-9a-f]{4}-.)\d{3}(?:(?:[ -]?\d){9,15}|(?:[.\u00a0\u202f]\d{4}){3})(?![\w.]?\d)"
 )
 _CARD: Final = re.compile(r"4\d{15}|5[1-5]\d{14}|2[2-7]\d{14}|6(?:011|4[4-9]\d|5\d\d)\d{12}|3[47]\d{13}")
 _RESET_TOKEN: Final = re.compile(r"(?<![\w-])[a-z0-9]{6,8}-[0-9a-f]{32}(?!\w)")
 """Of Django's PasswordResetTokenGenerator, in the path of the link that it mails."""
+_RESET_TOKEN_END: Final = re.compile(r"-[0-9a-f]{32}")
+"""Found in a fortieth of the time, and in nearly no text."""
 _SHORTEST_RESET_TOKEN: Final = 39

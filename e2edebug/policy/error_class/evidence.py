@@ -11,9 +11,9 @@ from typing import Final
 from e2edebug.policy.stack_frames import Frame, is_of_application
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Raised:
-    """One exception of a chain."""
+    """One exception of a chain. What a dozen classes ask of each is found out once."""
 
     name: str
     """The type, with its module as far as that is known."""
@@ -21,22 +21,22 @@ class Raised:
     frames: tuple[Frame, ...] = ()
     """The way to where it was raised, outermost first."""
 
-    @property
+    @cached_property
     def short_name(self) -> str:
         """The type without its module."""
         return self.name.rpartition(".")[2]
 
-    @property
+    @cached_property
     def package(self) -> str:
         """The top-level package of the type; "" for built-in types."""
         return self.name.partition(".")[0] if "." in self.name else ""
 
-    @property
+    @cached_property
     def is_of_database(self) -> bool:
         """Whether a database driver, an ORM, or the server behind them speaks."""
         return self.short_name.endswith(_DATABASE_ERRORS) or self.package in _DATABASE_PACKAGES
 
-    @property
+    @cached_property
     def number(self) -> int | None:
         """MySQL's error number, as drivers write it before the text; None where there is none."""
         match = _NUMBER.match(self.message) if self.is_of_database else None
@@ -93,7 +93,7 @@ class Evidence:
 def _chain_of(stack: str) -> list[Raised]:
     """Read the exceptions of a stack trace: the last one first, then those that led to it by `raise … from`."""
     chain: list[Raised] = []
-    blocks = _LINK.split(stack)
+    blocks = _LINK.split(stack) if _LINK_WORDS in stack else [stack]
     # split() gives block, link, block, link, block: the last block is the exception itself.
     for at in range(len(blocks) - 1, -1, -2):
         is_cause = at == len(blocks) - 1 or "direct cause" in blocks[at + 1]
@@ -132,6 +132,7 @@ _DATABASE_PACKAGES: Final = frozenset(
 _NUMBER: Final = re.compile(
     r"(?:\([\w.]{1,80}\) )?(?:\((?P<number>\d{1,5})[,)]|(?P<plain>\d{4}) \([0-9A-Z]{5}\):)", re.ASCII
 )
+_LINK_WORDS: Final = "above exception"
 _LINK: Final = re.compile(
     r"(?m)^[ |]*((?:The above exception was the direct cause of|During handling of the above exception, another)[^\n]*)$"
 )
