@@ -58,10 +58,14 @@ class _Plan:
     new: list[StepRow] = field(default_factory=list)
     finished: list[StepRow] = field(default_factory=list)
     errors: list[ErrorRow] = field(default_factory=list)
+    has_resolved_group: bool = False
+    """Whether one of `errors` may be a regression."""
     known: list[StepRow] = field(default_factory=list)
     already_there: int = 0
     statement_counts: StatementCounts = field(default_factory=dict)
     """How often each statement of a trace stands in `new` and `finished`."""
+    begun: list[StepKey] = field(default_factory=list)
+    """Of `new` those that have not ended."""
 
 
 class BatchWriter:
@@ -210,7 +214,7 @@ class BatchWriter:
         """Divide *batch* by what the store holds; it is asked only if something may be there already."""
         plan = _Plan()
         if batch.errors:
-            known = statements.stored_errors(connection, batch.errors)
+            known, plan.has_resolved_group = statements.stored_errors(connection, batch.errors)
             for row in batch.errors:
                 if row.event_key in known:  # also from another span of the same batch: the first one wins
                     plan.already_there += 1
@@ -236,6 +240,14 @@ class BatchWriter:
     def _write_plan(
         self, statements: WriteStatements, connection: Connection, plan: _Plan, snapshots: Sequence[SnapshotRow]
     ) -> WriteResult:
+        # What follows from the rows is found out before the first of them is sent: the server's work on them would put
+        # them out of the processor's cache, and locks are held for less long.
+        plan.statement_counts = statement_counts((*plan.new, *plan.finished))
+        plan.begun = [row.key for row in plan.new if row[END_TIME] is None]
+        sessions = statements.session_values(
+            session_deltas(plan.new, plan.finished, plan.errors, plan.statement_counts, self._repeats)
+        )
+        groups = group_deltas(plan.errors)
         # The tables in one order, and in each the rows by key: 8 writers in random order lost 42 % of their
         # transactions to deadlocks, sorted none (reliability page, finding 6).
         taken = 0
@@ -249,11 +261,10 @@ class BatchWriter:
         if taken != expected:
             raise _RowsAppeared(f"{expected - taken} of {expected} rows were there already")
         stored_snapshots = statements.insert_snapshots(connection, snapshots) if snapshots else 0
-        plan.statement_counts = statement_counts((*plan.new, *plan.finished))
-        if sessions := session_deltas(plan.new, plan.finished, plan.errors, plan.statement_counts, self._repeats):
+        if sessions:
             statements.upsert_sessions(connection, sessions)
-        if groups := group_deltas(plan.errors):
-            noted = regressions(groups, statements.resolutions(connection, groups))
+        if groups:
+            noted = regressions(groups, statements.resolutions(connection, groups)) if plan.has_resolved_group else []
             statements.upsert_groups(connection, groups)
             if noted:
                 statements.insert_regressions(connection, noted)
@@ -276,11 +287,10 @@ class BatchWriter:
         self._repeats.add(plan.statement_counts)
         for row in plan.finished:
             self._open_steps.pop((row.trace_id, row.span_id, row.start_time), None)
-        for row in plan.new:
-            if row[END_TIME] is None:
-                self._open_steps[row.trace_id, row.span_id, row.start_time] = False
-                if len(self._open_steps) > _OPEN_STEPS:
-                    self._open_steps.popitem(last=False)
+        for key in plan.begun:
+            self._open_steps[key] = False
+            if len(self._open_steps) > _OPEN_STEPS:
+                self._open_steps.popitem(last=False)
 
 
 def _halves(batch: RowBatch) -> tuple[RowBatch, RowBatch]:

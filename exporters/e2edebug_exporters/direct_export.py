@@ -26,6 +26,7 @@ from e2edebug_exporters.fork_gate import ForkGate
 from e2edebug_exporters.giving_way import take_turns
 from e2edebug_exporters.ledger import Ledger
 from e2edebug_exporters.own_work import suppressed
+from e2edebug_exporters.recording.span import RecordingSpan
 from e2edebug_exporters.rest_on_disk import ends_within
 from e2edebug_exporters.row_assembly import assemble
 from e2edebug_exporters.spool.folder import SpoolUnusableError
@@ -98,7 +99,9 @@ class DirectExport:
                 self._hear_of_exit()
                 self.ledger.emit(rows)
                 each = rows // len(payloads) if payloads else 0
-                items = [(0, kind, payload, each, 0) for payload in payloads]
+                items: list[Item] = [
+                    payload if type(payload) is RecordingSpan else (0, kind, payload, each, 0) for payload in payloads
+                ]
                 return self._export(items, timeout_s or self._timeout_s)
         except Exception as error:  # noqa: BLE001 # an exporter answers with failure
             self._delivery.abandon(INTERNAL_ERROR)

@@ -36,6 +36,7 @@ def take_turns(is_wanted: bool) -> None:
         _turn.ends_at = math.inf
         return
     _turn.is_greenlet = threading.get_native_id() == threading.main_thread().native_id
+    _turn.of_others_ns = _of_others_ns()
     _turn.ends_at = time.perf_counter() + TURN_S
 
 
@@ -48,6 +49,10 @@ def give_way() -> None:
 
 
 def _have_others_run() -> bool:
-    before, now = _turn.of_others_ns, time.process_time_ns() - time.thread_time_ns()
+    before, now = _turn.of_others_ns, _of_others_ns()
     _turn.of_others_ns = now
     return now - before > _SIGN_OF_LIFE_NS or _turn.is_greenlet
+
+
+def _of_others_ns() -> int:
+    return time.process_time_ns() - time.thread_time_ns()

@@ -13,7 +13,7 @@ import sqlalchemy.engine
 from sqlalchemy import URL, Connection, Dialect, Engine, event, make_url
 from sqlalchemy.engine import ExceptionContext
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError
-from sqlalchemy.pool import QueuePool
+from sqlalchemy.pool import PoolResetState, QueuePool
 
 from e2edebug.policy.config_values import mask_url
 from e2edebug.policy.database_hosts import url_per_host
@@ -41,6 +41,9 @@ POOL_TIMEOUT_S: Final = 2.0
 POOL_RECYCLE_S: Final = 240
 _NOT_IN_QUORUM: Final = 1047
 """What a Galera node without a quorum answers to a statement: "WSREP has not yet prepared node for application use"."""
+
+_STATUS_IN_TRANSACTION: Final = 1
+"""SERVER_STATUS_IN_TRANS of the MySQL protocol."""
 
 _ACCEPTED_FORMS: Final = (
     "mysql+pymysql://user:password@host:3306/database, mariadb+pymysql://..., mysql+mysqldb://... "
@@ -77,6 +80,7 @@ def create_store_engine(
             pool_size=1,
             max_overflow=0,
             pool_timeout=POOL_TIMEOUT_S,
+            pool_reset_on_return=None,  # see _end_open_transaction
             pool_recycle=POOL_RECYCLE_S if store_url.get_backend_name() in SERVER_DIALECTS else -1,
             execution_options={STORE_ENGINE_OPTION: True, _HOSTS_OPTION: tuple(map(_host, urls))},
         )
@@ -84,9 +88,29 @@ def create_store_engine(
         raise StoreUrlError(f"the driver of {_shown(store_url)!r} is not installed: {error.name}") from error
     limit_reads(engine, read_timeout_s=read_timeout_s)
     event.listen(engine, "handle_error", _give_up_a_node_in_a_minority)
+    event.listen(engine, "reset", _end_open_transaction)
     if engine.dialect.name == "sqlite":
         event.listen(engine, "begin", _begin_sqlite_transaction)
     return engine
+
+
+def _end_open_transaction(connection: Any, _record: object, state: PoolResetState) -> None:
+    """Roll back what a connection that comes back to the pool has open.
+
+    The pool would do so each time, also after a commit, and each time wait for the server once more.
+    """
+    if state.terminate_only or state.transaction_was_reset:
+        return
+    if _is_in_transaction(connection):
+        connection.rollback()
+
+
+def _is_in_transaction(connection: Any) -> bool:
+    """Say what the driver knows; True where it says nothing."""
+    status = getattr(connection, "server_status", None)  # PyMySQL: of the server's last answer
+    if isinstance(status, int):
+        return bool(status & _STATUS_IN_TRANSACTION)
+    return bool(getattr(connection, "in_transaction", True))  # sqlite3
 
 
 def hosts_of(engine: Engine) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ import sqlalchemy as sa
 from e2edebug_schema.engine import (
     READ_ONLY_OPTION,
     STORE_ENGINE_OPTION,
+    _is_in_transaction,
     create_store_engine,
     parse_store_url,
     read_max_allowed_packet,
@@ -108,6 +109,38 @@ def test_one_connection_is_all_that_an_engine_holds(fresh_engine: sa.Engine) -> 
         fresh_engine.connect()
 
     assert time.monotonic() - started < 20
+
+
+def test_a_connection_that_comes_back_with_a_transaction_open_is_rolled_back(fresh_engine: sa.Engine) -> None:
+    given = fresh_engine.raw_connection()  # SQLAlchemy's own connections end their transactions before
+    given.cursor().execute("BEGIN")
+    given.cursor().execute("INSERT INTO t VALUES (1, 1)")
+    given.close()
+
+    with fresh_engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT COUNT(*) FROM t").scalar_one() == 0
+
+
+def test_nothing_is_rolled_back_after_a_commit(mariadb_server: Any) -> None:
+    """Each would be one wait for the server more."""
+    engine = create_store_engine(mariadb_server.create_database())
+
+    def rollbacks() -> int:
+        with engine.connect() as connection:
+            return int(connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Com_rollback'").one()[1])
+
+    before = rollbacks()
+    with engine.connect() as connection, connection.begin():
+        connection.exec_driver_sql("CREATE TABLE t (n INTEGER)")
+    with engine.connect() as connection, connection.begin():
+        connection.exec_driver_sql("INSERT INTO t VALUES (1)")
+
+    assert rollbacks() == before + 1  # that of having looked
+    engine.dispose()
+
+
+def test_where_a_driver_does_not_tell_a_transaction_is_taken_for_open() -> None:
+    assert _is_in_transaction(object())
 
 
 def test_our_engine_can_be_told_from_the_hosts(fresh_engine: sa.Engine) -> None:

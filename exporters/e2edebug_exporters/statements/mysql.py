@@ -15,7 +15,7 @@ from sqlalchemy import Connection
 from e2edebug_exporters.giving_way import give_way
 from e2edebug_exporters.rows import ERROR_COLUMNS, SNAPSHOT_COLUMNS, STEP_COLUMNS, ErrorRow, SnapshotRow, StepRow
 from e2edebug_exporters.statements.literals import LiteralCache, literal, milliseconds, text, values
-from e2edebug_exporters.statements.protocol import PacketTooLargeError, StepKey
+from e2edebug_exporters.statements.protocol import PacketTooLargeError, StepKey, StoredErrors
 from e2edebug_exporters.statements.step_values import StepValues
 from e2edebug_exporters.statements.upserts import (
     CHANGE_COLUMNS,
@@ -33,6 +33,7 @@ from e2edebug_exporters.statements.upserts import (
     SNAPSHOT_TABLE,
     STEP_KEY,
     STEP_TABLE,
+    STORED_ERRORS,
     UpsertDialect,
     group_upsert_tail,
     hours_of,
@@ -92,11 +93,11 @@ class MySQLWriteStatements:
 
     def insert_errors(self, connection: Connection, rows: Sequence[ErrorRow]) -> int:
         """Insert the rows that are not there yet and return how many those were."""
-        return self._execute(connection, self._insert_errors, (values(row[:-1]) for row in rows))
+        return self._execute(connection, self._insert_errors, ((values(row[:-1]),) for row in rows))
 
     def insert_snapshots(self, connection: Connection, rows: Sequence[SnapshotRow]) -> int:
         """Insert the rows that are not there yet and return how many those were."""
-        return self._execute(connection, self._insert_snapshots, (values(row) for row in rows))
+        return self._execute(connection, self._insert_snapshots, ((values(row),) for row in rows))
 
     def note_late_snapshots(self, connection: Connection, rows: Sequence[SnapshotRow]) -> None:
         """Put the roll-ups of these rows' hours out of force, where there are any yet."""
@@ -117,20 +118,28 @@ class MySQLWriteStatements:
         )
         return {(trace_id, span_id, start): bool(ended) for trace_id, span_id, start, ended in found}
 
-    def stored_errors(self, connection: Connection, rows: Sequence[ErrorRow]) -> set[str]:
-        """Return the event keys that are there already within a day: the bound keeps old partitions out of it."""
+    def stored_errors(self, connection: Connection, rows: Sequence[ErrorRow]) -> StoredErrors:
+        """Return which of the rows are there already within a day."""
         times = [datetime.fromisoformat(row.timestamp) for row in rows]
         low, high = min(times) - _SAME_EXCEPTION, max(times) + _SAME_EXCEPTION
         found = connection.exec_driver_sql(
-            f"SELECT event_key FROM {ERROR_TABLE}"  # noqa: S608 # literals made by text()
-            f" WHERE event_key IN ({', '.join(sorted({text(row.event_key) for row in rows}))})"
-            f" AND timestamp BETWEEN '{low:%Y-%m-%d %H:%M:%S}' AND '{high:%Y-%m-%d %H:%M:%S}'"
+            STORED_ERRORS.format(
+                ", ".join(sorted({text(row.event_key) for row in rows})),
+                f"'{low:%Y-%m-%d %H:%M:%S}'",
+                f"'{high:%Y-%m-%d %H:%M:%S}'",
+                ", ".join(sorted({text(row.fingerprint) for row in rows})),
+            )
         )
-        return set(found.scalars())
+        keys = set(found.scalars())
+        return StoredErrors(keys - {None}, None in keys)
 
-    def upsert_sessions(self, connection: Connection, deltas: Sequence[SessionDelta]) -> None:
-        """Add what new steps and errors say to their sessions."""
-        self._execute(connection, self._upsert_sessions, session_values(deltas, self._cache))
+    def session_values(self, deltas: Sequence[SessionDelta]) -> Sequence[str]:
+        """Return what new steps and errors say to their sessions, as VALUES."""
+        return list(session_values(deltas, self._cache))
+
+    def upsert_sessions(self, connection: Connection, values: Sequence[str]) -> None:
+        """Add that to the sessions."""
+        self._execute(connection, self._upsert_sessions, iter((values,)))
 
     def resolutions(self, connection: Connection, deltas: Sequence[GroupDelta]) -> Mapping[tuple[str, int], Resolution]:
         """Return when the resolved ones among these groups were resolved, by fingerprint and its version."""
@@ -142,36 +151,47 @@ class MySQLWriteStatements:
 
     def insert_regressions(self, connection: Connection, regressions: Sequence[Regression]) -> None:
         """Note that resolved groups erred again; what is noted already stays."""
-        self._execute(connection, self._insert_regressions, (values(row) for row in regressions))
+        self._execute(connection, self._insert_regressions, ((values(row),) for row in regressions))
 
     def upsert_groups(self, connection: Connection, deltas: Sequence[GroupDelta]) -> None:
         """Add new occurrences to their error groups."""
-        self._execute(connection, self._upsert_groups, (values(_group_fields(delta)) for delta in deltas))
+        self._execute(connection, self._upsert_groups, ((values(_group_fields(delta)),) for delta in deltas))
 
-    def _execute(self, connection: Connection, frame: tuple[str, str], rows: Iterator[str]) -> int:
+    def _execute(self, connection: Connection, frame: tuple[str, str], runs: Iterator[Sequence[str]]) -> int:
         head, tail = frame
         affected = 0
-        for part in self._parts(rows, len(head) + len(tail)):
-            affected += connection.exec_driver_sql(f"{head}{part}{tail}").rowcount
+        for rows in self._parts(runs, len(head) + len(tail)):
+            # Put at its ends, and not around the whole: that is copied once less.
+            rows[0] = head + rows[0]
+            rows[-1] += tail
+            statement = ",".join(rows)
+            rows.clear()  # while they are in the processor's cache: after the server's work each would come from memory
+            affected += connection.exec_driver_sql(statement).rowcount
         return affected
 
-    def _parts(self, rows: Iterator[str], frame_bytes: int) -> Iterator[str]:
-        """Join rows to as many statements as the limits ask for. The text is ASCII, so characters are bytes."""
+    def _parts(self, runs: Iterator[Sequence[str]], frame_bytes: int) -> Iterator[list[str]]:
+        """Divide rows into as many statements as the limits ask for. The text is ASCII, so characters are bytes."""
         limit = min(STATEMENT_BYTES, self._packet // 2) - frame_bytes
         alone_limit = self._packet - frame_bytes - _PACKET_RESERVE
         part: list[str] = []
         size = 0
-        for row in rows:
-            length = len(row)
-            if length > alone_limit:
-                raise PacketTooLargeError(f"a row of {length} bytes does not fit max_allowed_packet={self._packet}")
-            if part and size + length > limit:
-                yield ",".join(part)
-                part, size = [], 0
-            part.append(row)
-            size += length + 1
+        for rows in runs:
+            length = sum(map(len, rows)) + len(rows)
+            if size + length <= limit:  # nearly always: no row is looked at alone
+                part += rows
+                size += length
+                continue
+            for row in rows:
+                length = len(row)
+                if length > alone_limit:
+                    raise PacketTooLargeError(f"a row of {length} bytes does not fit max_allowed_packet={self._packet}")
+                if part and size + length > limit:
+                    yield part
+                    part, size = [], 0
+                part.append(row)
+                size += length + 1
         if part:
-            yield ",".join(part)
+            yield part
 
 
 def session_values(deltas: Sequence[SessionDelta], cache: LiteralCache) -> Iterator[str]:

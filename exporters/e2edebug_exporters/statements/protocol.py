@@ -1,7 +1,7 @@
 """What the batch writer asks of a dialect: inserts that tell new rows from old ones, and the upserts that follow."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection
 
@@ -15,6 +15,15 @@ class PacketTooLargeError(ValueError):
     """One row alone is larger than the server takes."""
 
     reason = "packet_too_large"
+
+
+class StoredErrors(NamedTuple):
+    """What the store has of some errors. Asked in one statement: each is a wait, and costs what eight spans cost."""
+
+    event_keys: set[str]
+    """Those that are there."""
+    has_resolved_group: bool
+    """Whether somebody has resolved a group that one of them belongs to."""
 
 
 class WriteStatements(Protocol):
@@ -41,11 +50,14 @@ class WriteStatements(Protocol):
     def stored_steps(self, connection: Connection, rows: Sequence[StepRow]) -> Mapping[StepKey, bool]:
         """Return which rows are there already, each with whether it has ended."""
 
-    def stored_errors(self, connection: Connection, rows: Sequence[ErrorRow]) -> set[str]:
-        """Return the event keys that are there already, at whatever time close by: one exception is one row."""
+    def stored_errors(self, connection: Connection, rows: Sequence[ErrorRow]) -> StoredErrors:
+        """Return which of the rows are there already, at whatever time close by: one exception is one row."""
 
-    def upsert_sessions(self, connection: Connection, deltas: Sequence[SessionDelta]) -> None:
-        """Add what new steps and errors say to their sessions."""
+    def session_values(self, deltas: Sequence[SessionDelta]) -> Sequence[Any]:
+        """Return what new steps and errors say to their sessions in the form that `upsert_sessions` takes."""
+
+    def upsert_sessions(self, connection: Connection, values: Sequence[Any]) -> None:
+        """Add that to the sessions."""
 
     def resolutions(self, connection: Connection, deltas: Sequence[GroupDelta]) -> Mapping[tuple[str, int], Resolution]:
         """Return when the resolved ones among these groups were resolved, by fingerprint and its version."""

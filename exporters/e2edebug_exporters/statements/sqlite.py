@@ -4,12 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Connection
 
 from e2edebug_exporters.rows import ERROR_COLUMNS, SNAPSHOT_COLUMNS, STEP_COLUMNS, ErrorRow, SnapshotRow, StepRow
-from e2edebug_exporters.statements.protocol import StepKey
+from e2edebug_exporters.statements.protocol import StepKey, StoredErrors
 from e2edebug_exporters.statements.upserts import (
     CHANGE_COLUMNS,
     CHANGE_KEY,
@@ -25,6 +25,7 @@ from e2edebug_exporters.statements.upserts import (
     SQLITE,
     STEP_KEY,
     STEP_TABLE,
+    STORED_ERRORS,
     group_upsert_tail,
     hours_of,
     insert_unless_there_tail,
@@ -34,6 +35,7 @@ from e2edebug_exporters.statements.upserts import (
 from e2edebug_exporters.summaries import GroupDelta, Regression, Resolution, SessionDelta
 from e2edebug_schema.rollup_tables import LATE_SNAPSHOTS
 
+_Value = TypeVar("_Value")
 _SAME_EXCEPTION: Final = timedelta(days=1)
 _PARAMETERS_AT_ONCE: Final = 500
 """Far below SQLITE_LIMIT_VARIABLE_NUMBER, 32,766 since 3.32."""
@@ -99,23 +101,24 @@ class SQLiteWriteStatements:
                 found.update({(trace, span, start): bool(ended) for trace, span, start, ended in result})
         return found
 
-    def stored_errors(self, connection: Connection, rows: Sequence[ErrorRow]) -> set[str]:
-        """Return the event keys that are there already within a day."""
+    def stored_errors(self, connection: Connection, rows: Sequence[ErrorRow]) -> StoredErrors:
+        """Return which of the rows are there already within a day."""
         times = [datetime.fromisoformat(row.timestamp) for row in rows]
         bounds = (str(min(times) - _SAME_EXCEPTION), str(max(times) + _SAME_EXCEPTION))
-        found: set[str] = set()
-        for part in _parts(sorted({row.event_key for row in rows})):
-            result = connection.exec_driver_sql(
-                f"SELECT event_key FROM {ERROR_TABLE}"  # noqa: S608 # only placeholders
-                f" WHERE event_key IN ({_placeholders(part)}) AND timestamp BETWEEN ? AND ?",
-                (*part, *bounds),
-            )
-            found.update(result.scalars())
-        return found
+        found: set[str | None] = set()
+        for part in _parts(rows):
+            keys, fingerprints = sorted({row.event_key for row in part}), sorted({row.fingerprint for row in part})
+            statement = STORED_ERRORS.format(_placeholders(keys), "?", "?", _placeholders(fingerprints))
+            found.update(connection.exec_driver_sql(statement, (*keys, *bounds, *fingerprints)).scalars())
+        return StoredErrors({key for key in found if key is not None}, None in found)
 
-    def upsert_sessions(self, connection: Connection, deltas: Sequence[SessionDelta]) -> None:
-        """Add what new steps and errors say to their sessions."""
-        _execute_many(connection, self._upsert_sessions, [_session_fields(delta) for delta in deltas])
+    def session_values(self, deltas: Sequence[SessionDelta]) -> Sequence[tuple[Any, ...]]:
+        """Return what new steps and errors say to their sessions, as parameters."""
+        return [_session_fields(delta) for delta in deltas]
+
+    def upsert_sessions(self, connection: Connection, values: Sequence[tuple[Any, ...]]) -> None:
+        """Add that to the sessions."""
+        _execute_many(connection, self._upsert_sessions, list(values))
 
     def resolutions(self, connection: Connection, deltas: Sequence[GroupDelta]) -> Mapping[tuple[str, int], Resolution]:
         """Return when the resolved ones among these groups were resolved, by fingerprint and its version."""
@@ -147,5 +150,5 @@ def _placeholders(values: Sequence[object]) -> str:
     return ", ".join("?" * len(values))
 
 
-def _parts(values: Sequence[str]) -> list[Sequence[str]]:
+def _parts(values: Sequence[_Value]) -> list[Sequence[_Value]]:
     return [values[start : start + _PARAMETERS_AT_ONCE] for start in range(0, len(values), _PARAMETERS_AT_ONCE)]

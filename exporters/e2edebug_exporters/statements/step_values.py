@@ -25,10 +25,10 @@ class StepValues:
         self._shared: dict[tuple[str | None, ...], tuple[str, str]] = {}
         self._characters = 0
 
-    def of(self, rows: Sequence[StepRow]) -> Iterator[str]:
-        """Yield the VALUES of each row. Raises NotFiniteError for a duration that SQL has no literal for."""
+    def of(self, rows: Sequence[StepRow]) -> Iterator[Sequence[str]]:
+        """Yield the VALUES of each row, some at a time. Raises NotFiniteError for a duration that SQL has no literal for."""
         for start in range(0, len(rows), _ROWS_AT_ONCE):
-            yield from self._of_some(rows[start : start + _ROWS_AT_ONCE])
+            yield self._of_some(rows[start : start + _ROWS_AT_ONCE])
             give_way()
 
     def _of_some(self, rows: Sequence[StepRow]) -> Sequence[str]:

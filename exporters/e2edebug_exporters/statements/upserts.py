@@ -37,6 +37,12 @@ CHANGE_COLUMNS: Final = (
     "fingerprint", "fingerprint_version", "changed_at", "old_status", "new_status", "service_release",
 )  # fmt: skip
 
+STORED_ERRORS: Final = f"""
+    SELECT event_key FROM {ERROR_TABLE} WHERE event_key IN ({{}}) AND timestamp BETWEEN {{}} AND {{}}
+    UNION ALL SELECT NULL FROM {GROUP_TABLE} WHERE status = 'resolved' AND fingerprint IN ({{}})
+"""  # noqa: S608 # names of ours
+"""Event keys that are there in a period, which keeps old partitions out of it, and a NULL for each resolved group."""
+
 RESOLUTIONS: Final = f"""
     SELECT g.fingerprint, g.fingerprint_version, COALESCE(MAX(c.changed_at), g.last_seen),
            COALESCE((SELECT s.service_release FROM {CHANGE_TABLE} AS s

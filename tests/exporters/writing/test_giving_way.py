@@ -14,6 +14,7 @@ from support.spans import make_span
 from e2edebug.policy.config import load_config
 from e2edebug_exporters import giving_way
 from e2edebug_exporters.giving_way import TURN_S, give_way, take_turns
+from e2edebug_exporters.row_mapper import SPANS_OF_A_LOOK
 from e2edebug_exporters.span_exporter import SQLSpanExporter
 from e2edebug_exporters.writing_thread import NAME
 
@@ -184,7 +185,21 @@ def test_a_batch_is_mapped_and_written_with_rests_of_the_writing_thread_alone(
         monkeypatch.undo()
 
     assert clock.rests.keys() == {NAME}
-    assert clock.rests[NAME] >= 200  # mapping alone looks once a span, each look is a turn here
+    assert clock.rests[NAME] >= 200 // SPANS_OF_A_LOOK  # mapping alone looks so often, and each look is a turn here
+
+
+def test_a_span_like_none_before_is_a_reason_to_look(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock(look_s=TURN_S)
+    with pipeline_on(store_url) as pipeline:
+        pipeline.put_span(make_span(span_id=1))
+        assert pipeline.flush(20)
+        monkeypatch.setattr(giving_way, "time", clock)
+        for number in range(2, 202):
+            pipeline.put_span(make_span(span_id=number, attributes={f"name.{number}": number}))
+        assert pipeline.flush(20)
+        monkeypatch.undo()
+
+    assert clock.rests[NAME] >= 200
 
 
 def test_an_exporter_behind_the_sdk_rests_in_its_own_thread(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,7 +212,7 @@ def test_an_exporter_behind_the_sdk_rests_in_its_own_thread(store_url: str, monk
     exporter.shutdown()
 
     assert result is SpanExportResult.SUCCESS
-    assert clock.rests.total() >= 100
+    assert clock.rests.total() >= 100 // SPANS_OF_A_LOOK
     assert threading.current_thread().name not in clock.rests
 
 

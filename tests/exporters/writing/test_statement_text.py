@@ -3,6 +3,7 @@
 import itertools
 import re
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from e2edebug_exporters.batch_writer import BatchWriter
-from e2edebug_exporters.rows import STEP_COLUMNS, RowBatch
+from e2edebug_exporters.rows import STEP_COLUMNS, RowBatch, StepRow
 from e2edebug_exporters.statements.literals import LiteralCache, literal
 from e2edebug_exporters.statements.step_values import StepValues
 from e2edebug_exporters.statements.upserts import (
@@ -99,10 +100,14 @@ LITERAL = r"(NULL|-?[0-9][0-9.e+-]*|'[^'\\]*'|_utf8mb4 X'[0-9a-f]*')"
 ROW = re.compile(rf"\({LITERAL}(,{LITERAL}){{17}}\)")
 
 
+def written(values: StepValues, rows: Sequence[StepRow]) -> list[str]:
+    return list(itertools.chain.from_iterable(values.of(rows)))
+
+
 def test_text_with_a_quote_or_a_backslash_is_written_as_hexadecimal() -> None:
     row = step(1, metadata="{'; DROP TABLE x -- }", component="a\\b", operation="größer", status_message="plain")
 
-    (values,) = StepValues(LiteralCache()).of([row])
+    (values,) = written(StepValues(LiteralCache()), [row])
 
     assert ROW.fullmatch(values)
     assert values.startswith(f"('c-1','{row.trace_id}','{row.span_id}',NULL,'database',_utf8mb4 X'615c62',")
@@ -117,7 +122,7 @@ def test_no_value_leaves_its_literal(texts: list[str]) -> None:
     of_text = [column for column in STEP_COLUMNS if column != "duration_ms"]
     row = step(1)._replace(**dict(zip(of_text, texts, strict=True)))
 
-    for values in StepValues(LiteralCache()).of([row, step(2)]):
+    for values in written(StepValues(LiteralCache()), [row, step(2)]):
         assert ROW.fullmatch(values)
 
 
@@ -145,9 +150,9 @@ DURATION = re.compile(r"'[^']*',(?:NULL|'[^']*'),([0-9][0-9.e+-]*),'completed'")
 
 @given(st.one_of(st.integers(0, 10**17).map(lambda ns: ns / 1e6), st.floats(0, allow_nan=False, allow_infinity=False)))
 def test_a_duration_reads_back_as_the_same_double(duration_ms: float) -> None:
-    (written,) = StepValues(LiteralCache()).of([step(1, duration_ms=duration_ms)])
+    (values,) = written(StepValues(LiteralCache()), [step(1, duration_ms=duration_ms)])
 
-    found = DURATION.search(written)
+    found = DURATION.search(values)
     assert found is not None
     assert float(found[1]) == duration_ms
 
@@ -174,8 +179,8 @@ def test_rows_that_share_columns_are_written_as_each_alone() -> None:
     ]
     together = StepValues(LiteralCache())
 
-    assert [*together.of(rows), *together.of(rows)] == 2 * [
-        written for row in rows for written in StepValues(LiteralCache()).of([row])
+    assert written(together, rows) + written(together, rows) == 2 * [
+        values for row in rows for values in written(StepValues(LiteralCache()), [row])
     ]
 
 

@@ -9,6 +9,7 @@ from sqlalchemy import event
 
 from e2edebug_exporters.batch_writer import BatchWriter
 from e2edebug_exporters.rows import RowBatch
+from e2edebug_schema.tables import error_group
 
 from .rows_by_hand import error, snapshot, step
 
@@ -40,9 +41,14 @@ def test_steps_and_their_sessions_take_two_statements(engine: sa.Engine, rows: i
     assert len(seen) == 2, seen
 
 
-def test_a_batch_of_everything_takes_eight_statements(engine: sa.Engine) -> None:
+@pytest.mark.parametrize("has_resolved_group", [False, True])
+def test_a_batch_of_everything_takes_seven_statements(engine: sa.Engine, has_resolved_group: bool) -> None:
+    """One more where somebody has resolved a group: when, and in which release."""
     writer = BatchWriter(engine)
-    writer.write(RowBatch(steps=[step(900)]), deadline=float("inf"))
+    writer.write(RowBatch(steps=[step(900)], errors=[error(900)]), deadline=float("inf"))
+    if has_resolved_group:
+        with engine.begin() as connection:
+            connection.execute(sa.update(error_group).values(status="resolved"))
     numbers = range(60)
     batch = RowBatch(
         [step(number) for number in numbers],
@@ -54,5 +60,5 @@ def test_a_batch_of_everything_takes_eight_statements(engine: sa.Engine) -> None
         result = writer.write(batch, deadline=float("inf"))
 
     assert result.stored == len(batch)
-    # Known errors, steps, errors, snapshots, sessions, resolved groups, groups, and the hours of the snapshots.
-    assert len(seen) == 8, seen
+    # What is known of the errors, steps, errors, snapshots, sessions, groups, and the hours of the snapshots.
+    assert len(seen) == 7 + has_resolved_group, seen
