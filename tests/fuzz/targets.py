@@ -144,8 +144,8 @@ def map_rows(data: bytes) -> None:
                     assert "\x00" not in value
                     assert len(value) <= limits_of_table.get(column, _METADATA_CHARS), column
             json.loads(row.metadata, parse_constant=_refuse)
-    for literals in StepValues(LiteralCache()).of(batch.steps):
-        assert literals.isascii()
+    for run in StepValues(LiteralCache()).of(batch.steps):
+        assert all(literals.isascii() for literals in run)
 
 
 def write_literals(data: bytes) -> None:
