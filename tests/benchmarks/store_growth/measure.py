@@ -94,7 +94,7 @@ the query that the command line, the API and the admin use.
 
 *On the server* is what the server's own profile says of the statements (`SHOW PROFILES`); the goals are for it. *Processor of
 the server* is what its thread computed meanwhile, which other work on the machine hardly changes. *Whole call* is how long Python waited, driver and records included. *First* is the first call after a restart of the server:
-nothing is in its memory then. *Rows read* are the rows and index entries that the server touched. The workflow *that nobody has
+nothing is in its memory then. *Rows read* are the rows and index entries that the server touched. *One workflow, not
 read before* is another one each time, from any day of the week: the server fetches its pages from the disk, and that takes
 as long as the disk does. *One workflow by correlation id* is the same one again, as every other line here is the same
 question again.

@@ -90,7 +90,7 @@ def _errors_by_kind(connection: Connection, known: Known, _run: int) -> Sequence
 FILTERS = "filtered lists of sessions"
 ERRORS = "errors of a day by group"
 READS = (
-    Read("one workflow that nobody has read before", None, _one_workflow),
+    Read("one workflow, not read before", None, _one_workflow),
     Read("latest 50 sessions", 5, _sessions(lambda _: SessionFilter())),
     Read("failed", 20, _sessions(lambda _: SessionFilter(status="failed")), FILTERS),
     Read("of one type", 20, _sessions(lambda _: SessionFilter(workflow_type="checkout")), FILTERS),
