@@ -40,7 +40,6 @@ def frames_of(stack: str) -> tuple[Frame, ...]:
     return read_stack(stack).frames
 
 
-@lru_cache(maxsize=1024)  # a process has few files that raise
 def is_of_application(path: str) -> bool:
     """Tell whether a file is the application's: not the standard library, an installed package, or ours."""
     return _LIBRARY.search(path) is None
