@@ -17,7 +17,7 @@ from opentelemetry.trace import StatusCode
 
 from e2edebug.policy.attributes import WORKFLOW_STATUS
 from e2edebug_exporters.ledger import Ledger
-from e2edebug_exporters.recording.span import UNSET, RecordingSpan
+from e2edebug_exporters.recording.span import NOTHING_PREPARED, UNSET, RecordingSpan
 from e2edebug_exporters.span_reading import plain_mapping, raw_attributes, trace_number
 
 QUEUE_FULL: Final = "queue_full"
@@ -114,18 +114,23 @@ class BoundedQueue:
 
         In one call for most spans: this is done on the application's thread.
         """
-        attributes = getattr(span, "_attributes", None)
+        attributes: Any
+        if type(span) is RecordingSpan:
+            prepared, attributes = span._prepared, span._own
+        else:
+            prepared, attributes = NOTHING_PREPARED, getattr(span, "_attributes", None)
         if type(attributes) is not dict or span._status is not UNSET or span._events:
             has_dropped = self.put(_SPAN, span, rows=1, size_bytes=span_bytes(span), rank=rank_of_span(span))
             return -1 if has_dropped else len(self)
-        size_bytes = _SPAN_BYTES
+        size_bytes = _SPAN_BYTES  # what is prepared many spans have in common
         for value in attributes.values():
             if type(value) is str:
                 if len(value) > _LONG_TEXT:
                     size_bytes += len(value)
             elif type(value) not in _SMALL:
                 size_bytes += _value_bytes(value)
-        lane = self._failed if attributes.get(WORKFLOW_STATUS) == "failed" else self._plain
+        is_failed = "failed" in (attributes.get(WORKFLOW_STATUS), prepared.get(WORKFLOW_STATUS))
+        lane = self._failed if is_failed else self._plain
         # A span that was put in before, here or into another queue, keeps the place that it has there. Queues take one
         # after the other, from the one thread that ends the span.
         if type(span) is RecordingSpan and not span._queue_sequence:

@@ -4,13 +4,14 @@ Spans end from the inside out, so that a request's statements have been seen whe
 after it (the body of a streamed response) is not counted.
 """
 
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind
 
 from e2edebug.policy import attributes as names
-from e2edebug_exporters.recording.span import RecordingSpan
+from e2edebug_exporters.recording.span import NOTHING_PREPARED, RecordingSpan
 from e2edebug_exporters.span_reading import raw_attributes, trace_number
 
 METRIC_NAME: Final = "query_count"
@@ -38,8 +39,8 @@ class QueryCounts:
         if type(span) is not RecordingSpan and span.context is None:
             return None
         if kind is _CLIENT:
-            attributes = getattr(span, "_attributes", None)
-            if type(attributes) is not dict:
+            attributes: Mapping[str, Any] = span._prepared if type(span) is RecordingSpan else NOTHING_PREPARED
+            if _DIGEST not in attributes:
                 attributes = raw_attributes(span)
             # Not any() over a generator, which takes six calls: it is asked of every statement.
             if _DIGEST in attributes or _TEXT in attributes or _OLD_TEXT in attributes:

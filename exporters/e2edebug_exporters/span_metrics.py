@@ -34,7 +34,7 @@ from e2edebug_exporters.giving_way import give_way
 from e2edebug_exporters.hit_rates import HitRates
 from e2edebug_exporters.query_counts import QueryCounts
 from e2edebug_exporters.rates import Counted, rates
-from e2edebug_exporters.recording.span import UNSET
+from e2edebug_exporters.recording.span import NOTHING_PREPARED, UNSET, RecordingSpan
 from e2edebug_exporters.span_naming import layer_and_component
 from e2edebug_exporters.span_reading import is_stored, raw_attributes
 from e2edebug_exporters.step_mapping import is_client_error
@@ -147,8 +147,9 @@ class SpanMetrics:
 
     def _count(self, span: ReadableSpan) -> None:
         start, end = span.start_time, span.end_time
-        attributes = getattr(span, "_attributes", None)
-        if type(attributes) is not dict:
+        # What is prepared says both, where it says the layer: then the rest of the attributes need not be looked at.
+        attributes: Mapping[str, Any] = span._prepared if type(span) is RecordingSpan else NOTHING_PREPARED
+        if _LAYER not in attributes:
             attributes = raw_attributes(span)
         layer, component = attributes.get(_LAYER), attributes.get(_COMPONENT)
         key: tuple[str, str] | None
@@ -163,13 +164,14 @@ class SpanMetrics:
         is_error = (
             status is not UNSET
             and status.status_code is _ERROR
-            and not (span.kind is _SERVER and _is_client_error(attributes))
+            and not (span.kind is _SERVER and _is_client_error(raw_attributes(span)))
         )
         series = self._series.get(key)
         if series is None:
             series = self._open(key, span)
         if key[0] == "cache":
-            self._hit_rates.count(key[1] if series is self._series.get(key) else OTHER_COMPONENTS, attributes)
+            counted_for = key[1] if series is self._series.get(key) else OTHER_COMPONENTS
+            self._hit_rates.count(counted_for, raw_attributes(span))
         self._add(series, duration_ms, span, is_error=is_error)
         query_count = self._query_counts.take(span)
         if query_count is not None:

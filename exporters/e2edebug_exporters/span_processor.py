@@ -33,10 +33,11 @@ class SpanPipelineProcessor(SpanProcessor):
             if correlation_id is not None:
                 span.set_attribute(names.CORRELATION_ID, str(correlation_id))
             # Not span.attributes: a view that follows the span makes a RecordingSpan give up its plain dict.
-            attributes = getattr(span, "_attributes", None)
-            if type(attributes) is not dict:
-                attributes = raw_attributes(span)
-            if attributes.get(_PENDING) is True and self._is_sampled(span):
+            begun: ReadableSpan = span
+            is_pending = (
+                begun.attribute(_PENDING) if type(begun) is RecordingSpan else raw_attributes(begun).get(_PENDING)
+            )
+            if is_pending is True and self._is_sampled(span):
                 self._pipeline.put_span(_as_started(span))
         except Exception as error:  # noqa: BLE001 # the edge to the application
             internal_error("note the start of a span", error)

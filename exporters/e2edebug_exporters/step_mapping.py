@@ -1,7 +1,7 @@
 """Spans become trace steps."""
 
 import hashlib
-from typing import Any, Final
+from typing import Any, Final, cast
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, Status, StatusCode
@@ -15,7 +15,7 @@ from e2edebug_exporters.column_text import ColumnText
 from e2edebug_exporters.known_steps import KnownSteps
 from e2edebug_exporters.layers import LayerResolver
 from e2edebug_exporters.metadata_json import MetadataWriter
-from e2edebug_exporters.recording.span import UNSET, RecordingSpan
+from e2edebug_exporters.recording.span import NOTHING_PREPARED, UNSET, RecordingSpan
 from e2edebug_exporters.resource_facts import ResourceFacts, ResourceReader
 from e2edebug_exporters.rows import StepRow
 from e2edebug_exporters.sanitize import ROOM_FOR_SECRETS, Sanitizer, cut, cut_mark
@@ -157,8 +157,9 @@ class StepMapper:
         """
         known_steps = self._known
         known_steps.awaits_row = False
+        prepared = NOTHING_PREPARED
         if type(span) is RecordingSpan:
-            attributes: Any = span._attributes
+            prepared, attributes = span._prepared, cast(Any, span._own)  # in this order: see there
             if span._status is not UNSET or span._events or span._links:
                 return None
             if type(attributes) is not dict:
@@ -186,11 +187,16 @@ class StepMapper:
             return None
         layers = self._layers
         layer_above = None
+        if prepared and kind is not _CLIENT:  # whatever instruments so: what is prepared here are calls
+            prepared, attributes = NOTHING_PREPARED, raw_attributes(span)
         if kind is _INTERNAL:
             language = self._resources.facts(resource).language
             layer_above = layers.layer_above(span, is_root, parent_number, attributes, scope, language, index)
         # All by position: with keywords the interpreter takes the long way into a function.
-        found = known_steps.find(attributes, name, scope, resource, kind, is_root, layer_above)
+        if prepared:
+            found = known_steps.find_prepared(prepared, attributes, name, scope, resource, is_root)
+        else:
+            found = known_steps.find(attributes, name, scope, resource, kind, is_root, layer_above)
         if found is None:
             return None
         (columns, session_facts, _, _), metadata = found
@@ -201,13 +207,17 @@ class StepMapper:
             trace_id, span_id, derived_id = self._ids(span, trace_number, span_number)
         parent_id = self._last_parent[1] if parent_number == self._last_parent[0] else self._parent_id(parent_number)
         correlation = attributes.get(names.CORRELATION_ID)
+        if correlation is None and prepared:
+            correlation = prepared.get(names.CORRELATION_ID)
         if correlation is None or (correlation := self._accept(correlation)) is None:
             correlation = derived_id
         elif is_root:
             self._note_correlation(trace_number, correlation)
         if kind is not _CLIENT:
             layers.note(kind, resource, span_number, columns[0])
-        if session_facts is not None and (person := known_steps.person(attributes)):
+        if session_facts is not None and (
+            person := known_steps.person(raw_attributes(span) if prepared else attributes)
+        ):
             session_facts = self._sessions.with_person(session_facts, person)
         start_time, end_time = time_texts(start, end)
         layer, component, operation, kind_name, service, status, message, statement, digest, location = columns

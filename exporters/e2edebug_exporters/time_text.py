@@ -6,18 +6,21 @@ from typing import Final
 EARLIEST: Final = "1970-01-01 00:00:00.000000"
 LATEST: Final = "9999-12-31 23:59:59.999999"
 
+_SECOND_NS: Final = 1_000_000_000
 _LATEST_UNIX_S: Final = 253_402_300_799
-END_OF_TIME_UNIX_NS: Final = (_LATEST_UNIX_S + 1) * 1_000_000_000
+END_OF_TIME_UNIX_NS: Final = (_LATEST_UNIX_S + 1) * _SECOND_NS
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MOST_REMEMBERED: Final = 64
 
 # Spans of one batch share a few seconds: formatting the second once and appending six digits takes 0.2 us, a datetime 0.9.
 _seconds: dict[int, str] = {}
+_last_second: tuple[int, str] = (-(2**100), "")
+"""In which a span lay as a whole: when that began, and its text. No time lies within the first one."""
 
 
 def time_text(unix_ns: int) -> str:
     """Return the time as text, microseconds cut off; what is before 1970 or after 9999 becomes that limit."""
-    second, nanosecond = divmod(unix_ns, 1_000_000_000)
+    second, nanosecond = divmod(unix_ns, _SECOND_NS)
     prefix = _seconds.get(second)
     if prefix is None:
         if second < 0:
@@ -32,14 +35,26 @@ def time_text(unix_ns: int) -> str:
 
 
 def time_texts(start_unix_ns: int, end_unix_ns: int) -> tuple[str, str]:
-    """Return both times as text; most spans end in the second in which they started, which saves half."""
-    # One division by what fits into a digit of Python's integers (30 bits), and no format(): a third of the instructions.
-    second, start_us = divmod(start_unix_ns // 1000, 1_000_000)
-    prefix = _seconds.get(second)
-    end_us = end_unix_ns // 1000 - second * 1_000_000
-    if prefix is None or end_us >= 1_000_000:
-        return time_text(start_unix_ns), time_text(end_unix_ns)
-    return prefix + str(start_us).zfill(6), prefix + str(end_us).zfill(6)
+    """Return both times as text; most spans begin and end in the second in which the one before them did."""
+    # What is left of that second fits into one digit of Python's integers (30 bits), and a number of six decimal digits
+    # needs no format(), which nine in ten are: a quarter of the time of each time's own division and filling up.
+    base_ns, prefix = _last_second
+    start_us, end_us = (start_unix_ns - base_ns) // 1000, (end_unix_ns - base_ns) // 1000
+    if not 0 <= start_us <= end_us < 1_000_000:
+        return _texts_of_another_second(start_unix_ns, end_unix_ns)
+    return (
+        f"{prefix}{start_us}" if start_us >= 100_000 else f"{prefix}{start_us:06d}",
+        f"{prefix}{end_us}" if end_us >= 100_000 else f"{prefix}{end_us:06d}",
+    )
+
+
+def _texts_of_another_second(start_unix_ns: int, end_unix_ns: int) -> tuple[str, str]:
+    global _last_second
+    second = start_unix_ns // _SECOND_NS
+    start_time = time_text(start_unix_ns)
+    if 0 <= second <= _LATEST_UNIX_S and end_unix_ns // _SECOND_NS == second:
+        _last_second = second * _SECOND_NS, start_time[: -len("123456")]
+    return start_time, time_text(end_unix_ns)
 
 
 def is_storable(unix_ns: int | None) -> bool:

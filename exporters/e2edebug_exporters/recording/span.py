@@ -26,6 +26,7 @@ from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode,
 from opentelemetry.util.types import AnyValue, Attributes
 
 from e2edebug.policy.exception_stack import UNPRINTABLE, stack_text
+from e2edebug.policy.prepared_attributes import PreparedAttributes
 from e2edebug.policy.recorded_exceptions import is_recorded, remember_recorded
 from e2edebug_exporters.recording.kept_attributes import bounded, put, put_all
 from e2edebug_exporters.recording.origin import SpanOrigin
@@ -33,6 +34,7 @@ from e2edebug_exporters.recording.origin import SpanOrigin
 _log = logging.getLogger(__name__)
 UNSET: Final = Status(StatusCode.UNSET)
 """The status that every span begins with."""
+NOTHING_PREPARED: Final = PreparedAttributes()
 _new_tuple: Final = tuple.__new__
 _ONLY_STR: Final = frozenset({str})
 _ENDED: Final = RLock()
@@ -51,7 +53,6 @@ class RecordingSpan(trace.Span, ReadableSpan):
     """
 
     __slots__ = (
-        "_attributes",
         "_begun_at_ns",
         "_end_time",
         "_events",
@@ -63,7 +64,9 @@ class RecordingSpan(trace.Span, ReadableSpan):
         "_made_context",
         "_name",
         "_origin",
+        "_own",
         "_parent_span_id",
+        "_prepared",
         "_queue_bytes",
         "_queue_sequence",
         "_record_exception",
@@ -116,9 +119,12 @@ class RecordingSpan(trace.Span, ReadableSpan):
         self._events: BoundedList[Event] | tuple[()] = ()
         self._links: BoundedList[Link] | tuple[()] = self._valid_links(links) if links else ()
         self._lock: AbstractContextManager[bool] = Lock()
-        self._attributes: dict[str, AnyValue] | BoundedAttributes
+        # An attribute stands in one of the two. Another thread may read them and must not miss any: whoever puts them
+        # together writes `_own` first, and readers read it last.
+        self._prepared: PreparedAttributes = NOTHING_PREPARED
+        self._own: dict[str, AnyValue] | BoundedAttributes
         if not attributes:
-            self._attributes = {}
+            self._own = {}
         else:
             own = dict(attributes)
             if (
@@ -127,9 +133,9 @@ class RecordingSpan(trace.Span, ReadableSpan):
                 and "" not in own
                 and len(own) <= origin.most_attributes
             ):
-                self._attributes = own
+                self._own = own
             else:
-                self._attributes = origin.bounded_attributes(attributes)
+                self._own = origin.bounded_attributes(attributes)
         # The clock of the wall says when it began, one that never jumps how long it took: a correction of the system's
         # time by an hour must not become an hour's duration, and an alert.
         self._start_time = start_time
@@ -182,14 +188,38 @@ class RecordingSpan(trace.Span, ReadableSpan):
             self._given_parent = parent
             self._parent_span_id = 0 if parent is None else parent.span_id
 
+        def _whole_attributes(self) -> dict[str, AnyValue] | BoundedAttributes:
+            """Processors in the wild read `span._attributes`, and change it."""
+            if self._prepared:
+                if self._end_time is not None:
+                    self._put_together()
+                elif self._lock.acquire(blocking=False):
+                    try:
+                        self._put_together()
+                    finally:
+                        self._lock.release()
+                else:  # a signal handler may have interrupted the one who has the lock
+                    return {**self._prepared, **self._own}
+            return self._own
+
+        def _take_attributes(self, attributes: dict[str, AnyValue] | BoundedAttributes) -> None:
+            self._own, self._prepared = attributes, NOTHING_PREPARED
+
         context = property(get_span_context)
         _context = property(get_span_context, _take_context)
         _parent = property(parent.fget, _take_parent)
+        _attributes = property(_whole_attributes, _take_attributes)
+
+    def attribute(self, name: str) -> AnyValue:
+        """Return one attribute, None if there is none. Cheaper than to have all of them."""
+        prepared = self._prepared
+        value = self._own.get(name)
+        return prepared.get(name) if value is None else value
 
     @property
     def attributes(self) -> Attributes:
         """A view; while the span runs it follows the span, and may be iterated while other threads set attributes."""
-        return MappingProxyType(self._attributes if self._end_time is not None else self._shared_attributes())
+        return MappingProxyType(self._put_together() if self._end_time is not None else self._shared_attributes())
 
     @property
     def events(self) -> Sequence[Event]:
@@ -204,8 +234,8 @@ class RecordingSpan(trace.Span, ReadableSpan):
     @property
     def dropped_attributes(self) -> int:
         """How many attributes were invalid or over the limit."""
-        attributes = self._attributes
-        return attributes.dropped if isinstance(attributes, BoundedAttributes) else 0
+        own = self._own
+        return own.dropped if isinstance(own, BoundedAttributes) else 0
 
     @property
     def dropped_events(self) -> int:
@@ -282,14 +312,16 @@ class RecordingSpan(trace.Span, ReadableSpan):
         """Set one attribute; the last value of a key counts, and stands last."""
         with self._lock:
             if self._end_time is None:
-                attributes = self._attributes
-                if type(attributes) is dict and type(key) is str and key and type(value) in self._origin.plain_types:
-                    if key in attributes:
-                        del attributes[key]
-                        attributes[key] = value
+                own, prepared = self._own, self._prepared
+                if type(own) is dict and type(key) is str and key and type(value) in self._origin.plain_types:
+                    if key in prepared:
+                        own, prepared = self._put_together(), NOTHING_PREPARED
+                    if key in own:
+                        del own[key]
+                        own[key] = value
                         return
-                    if len(attributes) < self._origin.most_attributes:
-                        attributes[key] = value
+                    if len(own) + len(prepared) < self._origin.most_attributes:
+                        own[key] = value
                         return
                 put(self._bounded_attributes(), key, value)
                 return
@@ -299,7 +331,7 @@ class RecordingSpan(trace.Span, ReadableSpan):
         """Set several attributes, all of them or, on an ended span, none."""
         with self._lock:
             if self._end_time is None:
-                own = self._attributes
+                own = self._put_together()
                 new = dict(attributes)
                 origin = self._origin
                 if (
@@ -431,17 +463,25 @@ class RecordingSpan(trace.Span, ReadableSpan):
 
     def _shared_attributes(self) -> BoundedAttributes | dict[str, AnyValue]:
         """Return the attributes of a running span as something that other threads may iterate."""
-        if type(self._attributes) is not dict:
-            return self._attributes
+        if type(self._own) is not dict:
+            return self._own
         with self._lock:
-            return self._attributes if self._end_time is not None else self._bounded_attributes()
+            return self._put_together() if self._end_time is not None else self._bounded_attributes()
 
     def _bounded_attributes(self) -> BoundedAttributes:
         """Have the SDK's own container take over from the dict, for good. Called under the lock."""
-        attributes = self._attributes
-        if not isinstance(attributes, BoundedAttributes):
-            attributes = self._attributes = self._origin.bounded_attributes(attributes)
-        return attributes
+        own = self._put_together()
+        if not isinstance(own, BoundedAttributes):
+            own = self._own = self._origin.bounded_attributes(own)
+        return own
+
+    def _put_together(self) -> dict[str, AnyValue] | BoundedAttributes:
+        """Have the span own what it has in common with others. Called under the lock, or once the span has ended."""
+        prepared = self._prepared
+        if prepared:
+            self._own = {**prepared, **self._own}
+            self._prepared = NOTHING_PREPARED
+        return self._own
 
 
 # So that isinstance() answers as for the SDK's own span, whose implementation is not inherited.

@@ -23,8 +23,9 @@ from opentelemetry.trace import (
 )
 from opentelemetry.util.types import Attributes, AttributeValue
 
+from e2edebug.policy.prepared_attributes import PreparedAttributes
 from e2edebug_exporters.recording.origin import SpanOrigin
-from e2edebug_exporters.recording.span import UNSET, RecordingSpan
+from e2edebug_exporters.recording.span import NOTHING_PREPARED, UNSET, RecordingSpan
 
 
 class RecordingTracer(trace.Tracer):
@@ -123,8 +124,9 @@ class RecordingTracer(trace.Tracer):
     ) -> Span:
         """Return a started span, as start_span() does, at half of its cost.
 
-        attributes: becomes the span's own, so the caller lets go of it. Keys are str and not empty, values plain: str,
-        int, float, bool. For instrumentors that know their attributes; they ask whether a tracer has this.
+        attributes: becomes the span's own, so the caller lets go of it, or PreparedAttributes, which stay as they are. Keys
+        are str and not empty, values plain: str, int, float, bool. For instrumentors that know their attributes; they ask
+        whether a tracer has this.
         """
         above = context.get(_SPAN_KEY)
         if (
@@ -134,7 +136,7 @@ class RecordingTracer(trace.Tracer):
             or len(attributes) > self._most_attributes
             or not self._is_enabled()
         ):
-            return self.start_span(name, context, kind, attributes)
+            return self.start_span(name, context, kind, dict(attributes))  # a sampler may change it
         flags = above._trace_flags
         # What RecordingSpan's constructor does, without the call of it and what it has to look at.
         span = _new_span(RecordingSpan)
@@ -159,7 +161,10 @@ class RecordingTracer(trace.Tracer):
         span._end_time = None
         span._events = span._links = ()
         span._lock = Lock()
-        span._attributes = attributes
+        if type(attributes) is PreparedAttributes:
+            span._prepared, span._own = attributes, {}
+        else:
+            span._prepared, span._own = NOTHING_PREPARED, attributes
         span._start_time = time_ns()
         span._begun_at_ns = perf_counter_ns()
         for processor in self._processors.added:

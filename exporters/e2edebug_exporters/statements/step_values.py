@@ -10,6 +10,7 @@ from typing import Final
 from e2edebug_exporters.giving_way import give_way
 from e2edebug_exporters.rows import StepRow
 from e2edebug_exporters.statements.literals import LiteralCache, are_harmless, milliseconds, text, values
+from e2edebug_exporters.step_places import METADATA
 
 _ROWS_AT_ONCE: Final = 64
 """Proved harmless together, which takes a function of C that lets no other thread run meanwhile."""
@@ -36,6 +37,7 @@ class StepValues:
         written: list[str] = []
         unproved: list[str] = []
         """What stands in plain quotes, of which nothing is known but that it should be an id or a time."""
+        is_metadata_harmless = are_harmless([row[METADATA] for row in rows])  # together, as the ids and times below
         last_trace_id = last_correlation_id = last_parent = None
         beginning, parent_id = "", "NULL"
         for (
@@ -64,9 +66,9 @@ class StepValues:
             else:
                 unproved += (span_id, start, end)
                 end_time = f"'{end}'"
+            shown = f"'{metadata}'" if is_metadata_harmless else text(metadata)
             written.append(
-                f"{beginning}{span_id}',{parent_id},{ahead},'{start}',{end_time},{milliseconds(duration)},{behind},"
-                f"{text(metadata)})"
+                f"{beginning}{span_id}',{parent_id},{ahead},'{start}',{end_time},{milliseconds(duration)},{behind},{shown})"
             )
         if are_harmless(unproved):
             return written

@@ -1,7 +1,7 @@
 """What all queries of one connection have in common, and what all executions of one of its statements have.
 
 An application sends the same few statements from the same few lines again and again. What their spans say is put
-together once: for each execution it is copied, in one call into C, where it took a dozen assignments.
+together once, and they have it in common.
 """
 
 from types import CodeType, FrameType
@@ -11,6 +11,7 @@ from opentelemetry.util.types import AttributeValue
 
 from e2edebug.policy import attributes
 from e2edebug.policy.own_statements import is_own_statement
+from e2edebug.policy.prepared_attributes import PreparedAttributes
 from e2edebug.policy.sql_text import describe_statement
 from e2edebug_instrumentation.database.code_location import CodeLocation, location_of
 
@@ -24,6 +25,7 @@ _ROWSETS: Final = frozenset({"SELECT", "SHOW", "EXPLAIN", "DESCRIBE", "DESC", "V
 _MOST_TARGETS: Final = 100
 _MOST_STATEMENTS: Final = 500
 _MOST_PLACES: Final = 50
+_NOWHERE: Final = (0, 0)
 _LONGEST_KNOWN: Final = 4_096
 """Characters of a statement that is remembered: all of a target's take at most 2 MB so."""
 
@@ -37,23 +39,26 @@ class KnownStatement:
         self.attributes = found
         self.span_name = span_name
         self.row_count_name = row_count_name
-        self.places: dict[tuple[int, int], tuple[CodeType, dict[str, AttributeValue]]] = {}
+        self.places: dict[tuple[int, int], tuple[CodeType | None, PreparedAttributes]] = {}
         """By the id of a code object and the place in it: the code object, which keeps its id taken, and what a span says."""
 
     def attributes_at(self, place: FrameType | CodeLocation | None) -> dict[str, AttributeValue]:
-        """Return the attributes of an execution that *place* has caused, to be kept by the caller."""
-        if place is None:
-            return self.attributes.copy()
+        """Return the attributes of an execution that *place* has caused.
+
+        From the second time on they are PreparedAttributes, which the caller must not change: a statement or a place that
+        does not come again is not worth that anything is remembered by them.
+        """
         if isinstance(place, CodeLocation):
             return with_location(self.attributes.copy(), place)
-        code = place.f_code
-        key = (id(code), place.f_lasti)
+        code, key = (None, _NOWHERE) if place is None else (place.f_code, (id(place.f_code), place.f_lasti))
         known = self.places.get(key)
-        if known is None or known[0] is not code:
-            if len(self.places) >= _MOST_PLACES:
-                self.places.clear()
-            known = self.places[key] = code, with_location(self.attributes.copy(), location_of(place))
-        return known[1].copy()
+        if known is not None and known[0] is code:
+            return known[1]
+        if len(self.places) >= _MOST_PLACES:
+            self.places.clear()
+        found = self.attributes.copy() if place is None else with_location(self.attributes.copy(), location_of(place))
+        self.places[key] = code, PreparedAttributes(found)
+        return found
 
 
 class DatabaseTarget:

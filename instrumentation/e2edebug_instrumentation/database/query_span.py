@@ -102,8 +102,10 @@ class QueryRecorder:
                 known = target.statement(sql, text, longest=self._longest_statement)
             found = known.attributes_at(find_place(2) if self._captures_code_location else None)
             if parameters is not None and isinstance(parameters, Sized):
-                found["db.operation.batch.size"] = len(parameters)
-            start = self._start_plain_span or tracer.start_span
+                found = {**found, "db.operation.batch.size": len(parameters)}
+            start = self._start_plain_span
+            if start is None:
+                start, found = tracer.start_span, dict(found)  # a sampler may change it
             query = QuerySpan(start(known.span_name, context, _CLIENT, found), known.row_count_name)
             _executing.set(ref(query))
             return query
@@ -122,7 +124,9 @@ class QueryRecorder:
         try:
             known = target.command(operation)
             found = known.attributes_at(find_place(2) if self._captures_code_location else None)
-            start = self._start_plain_span or tracer.start_span
+            start = self._start_plain_span
+            if start is None:
+                start, found = tracer.start_span, dict(found)  # a sampler may change it
             span = start(known.span_name, current_context(), _CLIENT, found)
         except Exception as error:  # noqa: BLE001 - the application's command goes on without a span
             internal_error("begin the span of a database command", error)
@@ -144,7 +148,7 @@ class QueryRecorder:
         try:
             known = target.command("ON COMMIT")
             found = known.attributes_at(find_place(2) if self._captures_code_location else None)
-            found[ON_COMMIT_HOOKS] = [_hook_name(hook) for hook in hooks]
+            found = {**found, ON_COMMIT_HOOKS: [_hook_name(hook) for hook in hooks]}
             return tracer.start_span(known.span_name, kind=SpanKind.INTERNAL, attributes=found)
         except Exception as error:  # noqa: BLE001 - the hooks run without a span
             internal_error("begin the span of on-commit hooks", error)

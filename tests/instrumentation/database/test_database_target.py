@@ -2,9 +2,16 @@
 
 import sys
 from types import FrameType
+from typing import Any
 
+import pytest
 from instrumentation.database.recorded_spans import Recording
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.sdk.trace.sampling import Decision, SamplingResult, StaticSampler
 
+from e2edebug.policy.prepared_attributes import PreparedAttributes
 from e2edebug_instrumentation.database.database_target import DatabaseTarget, database_target
 from e2edebug_instrumentation.database.query_span import QueryRecorder
 
@@ -81,12 +88,30 @@ def test_an_id_that_another_code_object_had_before_does_not_name_the_wrong_funct
     )
 
 
-def test_what_a_span_says_is_its_own():
-    known = target_of("own").statement("SELECT 4", "SELECT 4", longest=100)
+@pytest.mark.parametrize("is_anywhere", [True, False])
+def test_spans_have_in_common_what_is_said_again(is_anywhere: bool):
+    """The first time nobody knows whether there will be a second one."""
+    known = target_of("common").statement("SELECT 4", "SELECT 4", longest=100)
+    place = None if is_anywhere else here()
 
-    known.attributes_at(None)["db.operation.batch.size"] = 2
+    first, second, third = (known.attributes_at(place) for _ in range(3))
 
-    assert "db.operation.batch.size" not in known.attributes_at(None)
+    assert type(first) is dict
+    assert type(second) is PreparedAttributes
+    assert second is third
+    assert dict(first) == dict(second)
+
+
+def test_what_one_span_says_beyond_that_is_its_own(recording: Recording):
+    recorder = QueryRecorder(tracer_provider=recording.provider)
+    target = target_of("own")
+
+    for parameters in ([1, 2], [1, 2, 3], [4], None):
+        query = recorder.begin_query(target, "UPDATE cart SET n = 1", parameters)
+        assert query is not None
+        query.succeed(1)
+
+    assert [one["attributes"].get("db.operation.batch.size") for one in recording.take()] == [2, 3, 1, None]
 
 
 def test_long_statements_and_those_on_our_own_tables_are_not_remembered():
@@ -118,3 +143,29 @@ def test_a_statement_that_is_cut_says_so_also_after_it_was_known_whole(recording
     whole, cut = recording.take()
     assert "e2edebug.db.statement_length" not in whole["attributes"]
     assert cut["attributes"]["e2edebug.db.statement_length"] == len(sql)
+
+
+class _Adding(StaticSampler):
+    """Notes something in the attributes that it is asked about."""
+
+    def should_sample(self, *given: Any, **named: Any) -> SamplingResult:
+        given[4]["sampled.as"] = len(given[4])
+        return SamplingResult(Decision.RECORD_AND_SAMPLE, given[4])
+
+
+def test_a_sampler_of_the_applications_own_provider_changes_one_span():
+    provider = TracerProvider(sampler=_Adding(Decision.RECORD_AND_SAMPLE))
+    exporter = InMemorySpanExporter()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    recorder = QueryRecorder(tracer_provider=provider)
+    target = target_of("sampled")
+
+    for _ in range(3):
+        send(recorder, target, "SELECT 5")
+        command = recorder.begin_command(target, "COMMIT")
+        assert command is not None
+        command.succeed()
+
+    of_query, of_command = ([span.attributes or {} for span in exporter.get_finished_spans()[at::2]] for at in (0, 1))
+    assert len({one["sampled.as"] for one in of_query}) == 1
+    assert len({one["sampled.as"] for one in of_command}) == 1
