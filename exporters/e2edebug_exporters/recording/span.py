@@ -257,13 +257,13 @@ class RecordingSpan(trace.Span, ReadableSpan):
 
     def _readable_span(self) -> ReadableSpan:
         """Return a copy as the SDK makes it; it has this method too, and tests and live views call it."""
-        attributes = self._attributes
+        prepared, own = self._prepared, self._own
         return ReadableSpan(
             name=self._name,
             context=self.get_span_context(),
             parent=self.parent,
             resource=self._resource,
-            attributes=dict(attributes) if type(attributes) is dict else attributes,
+            attributes={**prepared, **own} if type(own) is dict else own,
             events=self._events,
             links=self._links,
             kind=self._kind,

@@ -66,6 +66,20 @@ def test_it_is_read_in_one_piece(read: Callable[[Any], dict[str, Any]], has_ende
     assert dict(common) == QUERY
 
 
+def test_a_copy_leaves_it_as_it_is() -> None:
+    """A live view copies running spans, and other exporters may be given copies of ended ones."""
+    common = prepared()
+    span = begin(common)
+
+    span._readable_span()
+    copy.deepcopy(span)
+    span.end()
+    span._readable_span()
+
+    assert span._prepared is common
+    assert span._own == {}
+
+
 CHANGES: dict[str, Callable[[Any], object]] = {
     "one": lambda span: span.set_attribute("db.query.text", "SELECT ?"),
     "several": lambda span: span.set_attributes({"db.query.text": "SELECT ?"}),
