@@ -37,7 +37,7 @@ def time_text(unix_ns: int) -> str:
 def time_texts(start_unix_ns: int, end_unix_ns: int) -> tuple[str, str]:
     """Return both times as text; most spans begin and end in the second in which the one before them did."""
     # What is left of that second fits into one digit of Python's integers (30 bits), and a number of six decimal digits
-    # needs no format(), which nine in ten are: a quarter of the time of each time's own division and filling up.
+    # needs no format(), which nine in ten are: three quarters of the time that dividing and filling up each time takes.
     base_ns, prefix = _last_second
     start_us, end_us = (start_unix_ns - base_ns) // 1000, (end_unix_ns - base_ns) // 1000
     if not 0 <= start_us <= end_us < 1_000_000:

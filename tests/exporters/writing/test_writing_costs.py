@@ -15,6 +15,7 @@ from opentelemetry.trace import SpanKind, set_span_in_context
 from support.spans import RESOURCE, START_UNIX_NS
 
 from e2edebug.policy.config import load_config
+from e2edebug.policy.prepared_attributes import PreparedAttributes
 from e2edebug_exporters import direct_export
 from e2edebug_exporters.bounded_queue import BoundedQueue
 from e2edebug_exporters.ledger import Ledger
@@ -148,16 +149,20 @@ def test_a_span_that_waits_is_one_object_for_the_garbage_collector() -> None:
     tracer = provider.get_tracer("test")
     request = tracer.start_span("GET products/", Context(), SpanKind.SERVER)
     context = set_span_in_context(request)
+    prepared = PreparedAttributes({"db.system": "mysql"})
     gc.collect()
     before = len(gc.get_objects())
 
     for number in range(500):
         tracer.start_plain_span("SELECT", context, SpanKind.CLIENT, {"db.system": "mysql", "n": number}).end()  # type: ignore[attr-defined]
         tracer.start_span("price", context, attributes={"product": number}).end()
+        query = tracer.start_plain_span("SELECT", context, SpanKind.CLIENT, prepared)  # type: ignore[attr-defined]
+        query.set_attribute("n", number)
+        query.end()
 
     gc.collect()
-    assert len(queue) == 1000
-    assert len(gc.get_objects()) - before <= 1000 + 20
+    assert len(queue) == 1500
+    assert len(gc.get_objects()) - before <= 1500 + 20
 
 
 class _IntoQueue(SpanProcessor):
