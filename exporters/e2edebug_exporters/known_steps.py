@@ -24,8 +24,6 @@ from e2edebug_exporters.attribute_names import SHOWN_ALONE, TARGET
 from e2edebug_exporters.rows import SessionFacts, StepRow
 
 MOST_STEPS: Final = 4096
-_MOST_PREPARED: Final = 1024
-"""Each keeps attributes of 10 KB at most."""
 _MOST_SHAPES: Final = 256  # of each kind
 _MOST_CHARACTERS: Final = 2_000_000
 """Per mapper, so per process: with 4,096 steps some 4 MB at most."""
@@ -144,6 +142,7 @@ class KnownSteps:
         self._characters = 0
         self._prepared: dict[tuple[Any, ...], tuple[_Shape, KnownStep]] = {}
         """By what a span has in common with others, and by the names of what it has of its own, which varies."""
+        self._prepared_characters = 0
         self._shape = _Shape()
         self._key: tuple[Any, ...] = ()
         self._changes = 0
@@ -254,9 +253,15 @@ class KnownSteps:
         if shape.url >= 0 or shape.target >= 0 or shape.person or not silent.issuperset(own):
             return
         if all(raw_name in own for raw_name, _, _ in step.filling):
-            if len(self._prepared) >= _MOST_PREPARED:
-                self._prepared.clear()
+            characters = sum(len(value) for value in key[0].values() if type(value) is str)
+            if len(self._prepared) >= MOST_STEPS or self._prepared_characters + characters > _MOST_CHARACTERS:
+                self._forget_prepared()  # as the steps themselves: whoever writes statements anew has many of one step
+            self._prepared_characters += characters
             self._prepared[key] = shape, step
+
+    def _forget_prepared(self) -> None:
+        self._prepared.clear()
+        self._prepared_characters = 0
 
     def person(self, attributes: Mapping[str, Any]) -> Facts:
         """Return what the span that `find` was asked for last says of a user and a session; empty for nothing."""
@@ -318,7 +323,7 @@ class KnownSteps:
 
     def _give_up(self, shape: _Shape) -> None:
         shape.is_usable = False
-        self._prepared.clear()
+        self._forget_prepared()
 
     def _keep(self, shape: _Shape, key: tuple[Any, ...], known: KnownStep, characters: int) -> None:
         self._steps += 1
@@ -328,7 +333,7 @@ class KnownSteps:
             for shapes in self._shapes:
                 for one in shapes.values():
                     one.steps.clear()
-            self._prepared.clear()
+            self._forget_prepared()
             self._steps, self._characters = 1, characters
         shape.steps[key] = known
 
@@ -348,14 +353,14 @@ class KnownSteps:
             shape.make_hole(place)
         self._steps -= len(shape.steps)
         shape.steps.clear()
-        self._prepared.clear()
+        self._forget_prepared()
 
     def _make_shape(self, attributes: Mapping[str, Any], kind: SpanKind) -> _Shape:
         shapes, of_server = self._shapes[kind._value_], kind is SpanKind.SERVER
         if len(shapes) >= _MOST_SHAPES:
             self._steps -= sum(len(one.steps) for one in shapes.values())
             shapes.clear()
-            self._prepared.clear()
+            self._forget_prepared()
         shape = shapes[tuple(attributes)] = _Shape()
         plans = [self._encoder.plan(name, of_server=of_server) for name in attributes]
         occurrences = Counter(plan.name for plan in plans)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import Event, ReadableSpan
+from opentelemetry.sdk.trace import Event, ReadableSpan, SpanProcessor
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import Link, SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
@@ -12,6 +12,16 @@ START_UNIX_NS = 1_790_000_000_123_456_000
 """2026-09-21 14:13:20.123456 UTC."""
 
 RESOURCE = Resource({"service.name": "shop", "service.version": "1.4.2", "service.instance.id": "test-instance"})
+
+
+class EndedSpans(SpanProcessor):
+    """Keeps what has ended, as a provider hands it over."""
+
+    def __init__(self) -> None:
+        self.spans: list[ReadableSpan] = []
+
+    def on_end(self, span: ReadableSpan) -> None:
+        self.spans.append(span)
 
 
 def make_span(

@@ -35,6 +35,7 @@ _log = logging.getLogger(__name__)
 UNSET: Final = Status(StatusCode.UNSET)
 """The status that every span begins with."""
 NOTHING_PREPARED: Final = PreparedAttributes()
+"""Of a span that has all its attributes for itself."""
 _new_tuple: Final = tuple.__new__
 _ONLY_STR: Final = frozenset({str})
 _ENDED: Final = RLock()

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import SpanKind, set_span_in_context
-from support.spans import RESOURCE
+from support.spans import RESOURCE, EndedSpans
 
 from e2edebug.policy.prepared_attributes import PreparedAttributes
 from e2edebug.policy.redaction import Redactor
@@ -35,15 +35,7 @@ ROWS = "db.response.returned_rows"
 WORKFLOW = "3f2504e0-4f89-41d3-9a0c-0305e82c3301"
 
 
-class _Ended(SpanProcessor):
-    def __init__(self) -> None:
-        self.spans: list[ReadableSpan] = []
-
-    def on_end(self, span: ReadableSpan) -> None:
-        self.spans.append(span)
-
-
-_ended = _Ended()
+_ended = EndedSpans()
 
 
 def _provider(resource: Resource) -> TracerProvider:
@@ -157,13 +149,15 @@ def test_secrets_of_its_own_are_taken_out_of_each() -> None:
     assert all("hunter" not in row.metadata and "[redacted]" in row.metadata for row in batch.steps)
 
 
-def test_what_is_kept_has_a_bound(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(("name", "bound"), [("MOST_STEPS", 5), ("_MOST_CHARACTERS", 5 * 110)])
+def test_what_is_kept_has_a_bound(name: str, bound: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Statements that are written anew each time are new ones each."""
-    monkeypatch.setattr(known_steps, "_MOST_PREPARED", 5)
+    monkeypatch.setattr(known_steps, name, bound)
     mapper, batch = RowMapper(), RowBatch()
-    spans = [recorded(PreparedAttributes(QUERY), {ROWS: number}) for number in range(40)]
 
-    mapper.add_spans(batch, spans)
+    for number in range(40):
+        mapper.add_span(batch, recorded(PreparedAttributes(QUERY), {ROWS: number}))
+        assert len(mapper._steps._known._prepared) <= 5
 
-    assert 0 < len(mapper._steps._known._prepared) <= 5
+    assert mapper._steps._known._prepared
     assert len({row.metadata for row in batch.steps}) == 40

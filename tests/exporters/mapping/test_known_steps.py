@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.attributes import BoundedAttributes
 from opentelemetry.sdk.resources import Resource
-from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
+from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.id_generator import IdGenerator
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import NonRecordingSpan, SpanContext, SpanKind, StatusCode, TraceFlags, set_span_in_context
-from support.spans import RESOURCE, START_UNIX_NS, make_span
+from support.spans import RESOURCE, START_UNIX_NS, EndedSpans, make_span
 
 from e2edebug.policy.redaction import Redactor
 from e2edebug_exporters import known_steps
@@ -53,14 +53,6 @@ OUTGOING = {
 }
 
 
-class _Ended(SpanProcessor):
-    def __init__(self) -> None:
-        self.spans: list[ReadableSpan] = []
-
-    def on_end(self, span: ReadableSpan) -> None:
-        self.spans.append(span)
-
-
 class OneId(IdGenerator):
     """Spans that a property needs alike are alike in their ids too."""
 
@@ -71,7 +63,7 @@ class OneId(IdGenerator):
         return 1
 
 
-_ended = _Ended()
+_ended = EndedSpans()
 _provider = make_tracer_provider(ALWAYS_ON, RESOURCE)
 _provider.id_generator = OneId()
 _provider.add_span_processor(_ended)
@@ -276,7 +268,7 @@ def test_what_says_a_layer_of_its_own_is_asked_for_none_above(
 def test_spans_of_our_own_tracer_inside_of_others_are_those_of_mapping_every_span() -> None:
     """Their parents' contexts are made when they are asked for, and the mapper does not ask."""
     provider = make_tracer_provider(ALWAYS_ON, RESOURCE)
-    ended = _Ended()
+    ended = EndedSpans()
     provider.add_span_processor(ended)
     tracer = provider.get_tracer("shop")
     for number in range(6):

@@ -11,6 +11,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, sampling
 from opentelemetry.trace import SpanKind
+from support.spans import EndedSpans
 
 from e2edebug.policy.prepared_attributes import PreparedAttributes
 from e2edebug_exporters.recording.provider import make_tracer_provider
@@ -26,10 +27,8 @@ QUERY = {
 ROWS = "db.response.returned_rows"
 
 
-def begin(
-    attributes: dict[str, Any], *processors: SpanProcessor, sampler: sampling.Sampler = sampling.ALWAYS_ON
-) -> Any:
-    provider = make_tracer_provider(sampler, Resource.get_empty())
+def begin(attributes: dict[str, Any], *processors: SpanProcessor) -> Any:
+    provider = make_tracer_provider(sampling.ALWAYS_ON, Resource.get_empty())
     for processor in processors:
         provider.add_span_processor(processor)
     tracer: Any = provider.get_tracer("shop")
@@ -138,29 +137,24 @@ def test_it_is_read_by_one_who_interrupts_the_thread_that_sets_one() -> None:
 
 class _Adding(sampling.StaticSampler):
     def should_sample(self, *given: Any, **named: Any) -> sampling.SamplingResult:
-        attributes = given[4] if len(given) > 4 else named["attributes"]
+        attributes = given[_ATTRIBUTES]
         attributes["sampler.rule"] = "all"
         return sampling.SamplingResult(sampling.Decision.RECORD_AND_SAMPLE, attributes)
+
+
+_ATTRIBUTES = 4
+"""Where a sampler is given them: after context, trace id, name and kind."""
 
 
 def test_a_sampler_that_changes_the_attributes_changes_one_span() -> None:
     common = prepared()
     provider = make_tracer_provider(_Adding(sampling.Decision.RECORD_AND_SAMPLE), Resource.get_empty())
     tracer: Any = provider.get_tracer("shop")
-    above = NonRecordingParent()
 
-    span = tracer.start_plain_span("SELECT cart", above.context, SpanKind.CLIENT, common)
+    span = tracer.start_plain_span("SELECT cart", Context(), SpanKind.CLIENT, common)
 
     assert span.attributes["sampler.rule"] == "all"
     assert dict(common) == QUERY
-
-
-class NonRecordingParent:
-    """A span of another process."""
-
-    context = trace.set_span_in_context(
-        trace.NonRecordingSpan(trace.SpanContext(7, 8, is_remote=True, trace_flags=trace.TraceFlags(1))), Context()
-    )
 
 
 class _Masking(SpanProcessor):
@@ -170,18 +164,10 @@ class _Masking(SpanProcessor):
         span._attributes["db.query.text"] = "SELECT hidden"  # type: ignore[index] # what processors in the wild do
 
 
-class _Kept(SpanProcessor):
-    def __init__(self) -> None:
-        self.spans: list[ReadableSpan] = []
-
-    def on_end(self, span: ReadableSpan) -> None:
-        self.spans.append(span)
-
-
 def test_what_a_processor_hides_is_not_stored() -> None:
     """Also where spans that are alike but for that were stored before."""
     common = prepared()
-    mapper, batch, kept = RowMapper(), RowBatch(), _Kept()
+    mapper, batch, kept = RowMapper(), RowBatch(), EndedSpans()
     for processors in [(kept,)] * 4 + [(_Masking(), kept)]:
         begin(common, *processors).end()
 

@@ -12,7 +12,7 @@ from opentelemetry.context import Context
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 from opentelemetry.trace import SpanKind, set_span_in_context
-from support.spans import RESOURCE, START_UNIX_NS
+from support.spans import RESOURCE, START_UNIX_NS, EndedSpans
 
 from e2edebug.policy.config import load_config
 from e2edebug.policy.prepared_attributes import PreparedAttributes
@@ -25,17 +25,9 @@ from e2edebug_exporters.span_exporter import SQLSpanExporter
 SPANS_OF_REQUEST = 6
 
 
-class _Ended(SpanProcessor):
-    def __init__(self) -> None:
-        self.spans: list[ReadableSpan] = []
-
-    def on_end(self, span: ReadableSpan) -> None:
-        self.spans.append(span)
-
-
 def requests(count: int) -> list[ReadableSpan]:
     """Return the spans of so many requests with five queries each, as our tracer makes them."""
-    ended = _Ended()
+    ended = EndedSpans()
     provider = make_tracer_provider(ALWAYS_ON, RESOURCE)
     provider.add_span_processor(ended)
     tracer = provider.get_tracer("test")
