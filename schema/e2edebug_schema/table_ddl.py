@@ -61,16 +61,29 @@ def create_table_statements(table: Table, dialect: Dialect) -> list[str]:
 def add_index_statements(index: Index, dialect: Dialect) -> list[str]:
     """Return the statements that give an existing table one more *index*; they do nothing where it has it.
 
-    MySQL has no CREATE INDEX IF NOT EXISTS, and a script must ask for itself: it is applied without us, too.
+    MySQL has no CREATE INDEX IF NOT EXISTS and no DROP INDEX IF EXISTS, and a script must ask for itself: it is applied
+    without us, too.
     """
     assert index.table is not None
     if dialect.name not in SERVER_DIALECTS:
         return [str(CreateIndex(index, if_not_exists=True).compile(dialect=dialect))]
-    table, columns = index.table.name, _quoted(index.columns.keys(), dialect)
+    create = f"CREATE INDEX {index.name} ON {index.table.name} ({_quoted(index.columns.keys(), dialect)})"
+    return _only_if("COUNT(*) = 0", index.table.name, str(index.name), create)
+
+
+def drop_index_statements(table_name: str, index_name: str, dialect: Dialect) -> list[str]:
+    """Return the statements that take an index from an existing table; they do nothing where it is gone."""
+    if dialect.name not in SERVER_DIALECTS:
+        return [f"DROP INDEX IF EXISTS {index_name}"]
+    return _only_if("COUNT(*) > 0", table_name, index_name, f"DROP INDEX {index_name} ON {table_name}")
+
+
+def _only_if(condition: str, table_name: str, index_name: str, statement: str) -> list[str]:
+    """Return what executes *statement* if the entries of the index in MySQL's catalogue fulfil *condition*."""
     return [
-        f"SET @e2edebug_ddl = (SELECT IF(COUNT(*) = 0, 'CREATE INDEX {index.name} ON {table} ({columns})', 'DO 0') "  # noqa: S608 # names of ours
-        f"FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = '{table}' "
-        f"AND index_name = '{index.name}')",
+        f"SET @e2edebug_ddl = (SELECT IF({condition}, '{statement}', 'DO 0') "  # noqa: S608 # names of ours
+        f"FROM information_schema.statistics WHERE table_schema = DATABASE() AND table_name = '{table_name}' "
+        f"AND index_name = '{index_name}')",
         "PREPARE e2edebug_ddl FROM @e2edebug_ddl",
         "EXECUTE e2edebug_ddl",
         "DEALLOCATE PREPARE e2edebug_ddl",

@@ -46,6 +46,11 @@ def tables_of(engine: sa.Engine) -> set[str]:
         return set(sa.inspect(connection).get_table_names())
 
 
+def indexes_of(engine: sa.Engine, table: str) -> dict[str | None, list[str | None]]:
+    with engine.connect() as connection:
+        return {index["name"]: index["column_names"] for index in sa.inspect(connection).get_indexes(table)}
+
+
 def test_an_empty_database_gets_every_table(empty: sa.Engine) -> None:
     before = check(empty)
 
@@ -155,6 +160,23 @@ def test_a_table_that_a_newer_version_should_have_is_not_made_by_this_one(empty:
 
     with pytest.raises(ForeignSchema, match="the table debugging_alert is missing"):
         migrate(empty)
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_the_index_of_repeats_is_replaced_also_where_that_was_interrupted(empty: sa.Engine, begun: bool) -> None:
+    migrate(empty)
+    table = "debugging_workflow_session"
+    fresh = indexes_of(empty, table)
+    drop = "DROP INDEX ix_session_repeat_start" + ("" if empty.dialect.name == "sqlite" else f" ON {table}")
+    run(
+        empty,
+        f"UPDATE {VERSION_TABLE} SET version_num = '0007'",
+        f"CREATE INDEX ix_session_repeats ON {table} (start_time, repeat_count, repeat_digest, workflow_type)",
+        *([] if begun else [drop]),
+    )
+
+    assert migrate(empty)[0] == "0008"
+    assert indexes_of(empty, table) == fresh
 
 
 @pytest.mark.parametrize("revision", ["0000", "", "abc"])
@@ -389,8 +411,11 @@ def test_the_sql_for_servers_holds_nothing_that_cannot_be_run_again(dialect_name
     statements = [part.split("\n\n")[-1].strip() for part in migration_sql(dialect_name).split(";\n")]
 
     again = ("CREATE TABLE IF NOT EXISTS ", "INSERT IGNORE ", "DELETE FROM ")
-    # MySQL has no CREATE INDEX IF NOT EXISTS: the server is asked, and what it is to run follows from its answer.
-    again += ("SET @e2edebug_ddl = (SELECT IF(COUNT(*) = 0, ", "PREPARE ", "EXECUTE ", "DEALLOCATE PREPARE ")
+    # MySQL has neither CREATE INDEX IF NOT EXISTS nor DROP INDEX IF EXISTS: the server is asked, and what it is to run
+    # follows from its answer.
+    asked = "SET @e2edebug_ddl = (SELECT IF(COUNT(*) "
+    again += (f"{asked}= 0, 'CREATE ", f"{asked}= 0, 'ALTER ", f"{asked}> 0, 'DROP ")
+    again += ("PREPARE ", "EXECUTE ", "DEALLOCATE PREPARE ")
     assert [statement for statement in statements if statement and not statement.startswith(again)] == []
 
 

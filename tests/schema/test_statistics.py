@@ -3,8 +3,10 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 
+from e2edebug_schema.queries import statistics
 from e2edebug_schema.queries.statistics import (
     EndpointStatistics,
     RepeatedStatement,
@@ -66,6 +68,21 @@ def test_repeated_statements_name_the_worst_request(engine: sa.Engine, rows: Any
             worst_correlation_id="b", workflow_types=("browse", "checkout"),
         )
     ]  # fmt: skip
+
+
+def test_repeated_statements_may_have_more_counts_than_are_looked_up_one_by_one(
+    engine: sa.Engine, rows: Any, noon: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(statistics, "_MOST_COUNTS", 3)
+    repeated = {"repeat_digest": "1" * 32, "repeat_statement": "SELECT 1"}
+    for number, count in enumerate((4, 5, 6, 7, 8, 8, 9)):
+        rows.session(f"n{number}", repeat_count=count, **repeated)
+    rows.session("yesterday", at_ms=-86_400_000, repeat_count=10, **repeated)
+
+    (found,) = repeated_statements(engine, since=noon)
+
+    assert (found.sessions, found.most_repeats, found.workflow_types) == (6, 9, ("checkout",))
+    assert repeated_statements(engine, since=noon, at_least=11) == []
 
 
 def test_statements_are_ranked_by_the_time_they_took_together(engine: sa.Engine, rows: Any, noon: datetime) -> None:

@@ -6,12 +6,12 @@ section 2): steps are counted into histograms by the server, sessions are few an
 
 import math
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, Select, Table, case, func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, Table, case, func, select
 
 from e2edebug_schema.queries.durations import Durations, durations_by, longest_of
 from e2edebug_schema.queries.reading import Source, reading
@@ -26,6 +26,8 @@ _IDS: Final = 1 << 41
 """More than a table has rows: with a count before it, an id still fits into a BIGINT."""
 _MOST_REPEATS: Final = (1 << 21) - 1
 """More repetitions than that are not told apart."""
+_MOST_COUNTS: Final = 500
+"""So many different counts of repetitions are looked up one by one; MariaDB makes a subquery of 1,000 values in an IN."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -155,19 +157,17 @@ def repeated_statements(
     )
     query = (
         select(columns.repeat_digest, columns.workflow_type, func.count(), worst)
-        .where(
-            *_within(workflow_session, "start_time", since, until),
-            columns.repeat_count >= at_least, columns.repeat_digest.is_not(None),
-        )
+        .where(*_within(workflow_session, "start_time", since, until), columns.repeat_digest.is_not(None))
         .group_by(columns.repeat_digest, columns.workflow_type)
-    )  # fmt: skip
+    )
     found: dict[str, _Repeats] = {}
     with reading(source) as connection:
-        for digest, workflow_type, sessions, number in connection.execute(query):
-            repeats = found.setdefault(digest, _Repeats())
-            repeats.sessions += sessions
-            repeats.worst = max(repeats.worst, int(number))
-            repeats.workflow_types.append(workflow_type)
+        for repeated in _repeat_counts(connection, at_least):
+            for digest, workflow_type, sessions, number in connection.execute(query.where(repeated)):
+                repeats = found.setdefault(digest, _Repeats())
+                repeats.sessions += sessions
+                repeats.worst = max(repeats.worst, int(number))
+                repeats.workflow_types.add(workflow_type)
         shown = sorted(found, key=lambda digest: (-found[digest].most, -found[digest].sessions, digest))[:limit]
         examples = {
             row.repeat_digest: row
@@ -196,11 +196,26 @@ class _Repeats:
 
     sessions: int = 0
     worst: int = 0
-    workflow_types: list[str] = field(default_factory=list)
+    workflow_types: set[str] = field(default_factory=set)
 
     @property
     def most(self) -> int:
         return self.worst // _IDS
+
+
+def _repeat_counts(connection: Connection, at_least: int) -> Iterator[ColumnElement[bool]]:
+    """Yield conditions that no session fulfils twice; together they say that it repeats a statement *at_least* times.
+
+    Of each count the index has the sessions in the order of time, so that those of a period are read, and of them only
+    those that repeat. `repeat_count >= 5` would read them of all days, and by time alone all sessions of the period.
+    """
+    count = workflow_session.c.repeat_count
+    query = select(count).where(count >= at_least).distinct().order_by(count).limit(_MOST_COUNTS)
+    counts = list(connection.execute(query).scalars())
+    if counts:
+        yield count.in_(counts)
+    if len(counts) == _MOST_COUNTS:
+        yield count > counts[-1]
 
 
 def slowest_statements(
