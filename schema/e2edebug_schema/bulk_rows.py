@@ -5,9 +5,10 @@ value is quoted once: most texts of a bulk load come again and again.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Connection, Table
+from sqlalchemy import Connection, Dialect, Table
 
 from e2edebug_schema.column_types import SERVER_DIALECTS
 
@@ -18,28 +19,42 @@ _LONGEST_REMEMBERED: Final = 4096
 _MOST_REMEMBERED: Final = 20_000
 
 
+@dataclass(frozen=True, slots=True)
+class BulkInsert:
+    """Some rows of one table, ready to be sent: what is left to do is the server's work."""
+
+    statements: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...] = ()
+    """SQLite takes the values beside the statement."""
+
+    def send(self, connection: Connection) -> None:
+        """Insert the rows."""
+        for text in self.statements:
+            if self.rows:
+                connection.exec_driver_sql(text, list(self.rows))
+            else:
+                # Else the driver would take a percent sign in the text for a place to fill.
+                connection.exec_driver_sql(text, execution_options={"no_parameters": True})
+
+
 class BulkRows:
-    """Inserts rows of plain numbers, texts and None. One for one load."""
+    """Writes the statements for rows of plain numbers, texts and None. One for one load."""
 
     def __init__(self) -> None:
         self._quoted: dict[str, str] = {}
 
-    def insert(
-        self, connection: Connection, table: Table, fields: Sequence[str], rows: Sequence[Sequence[Any]]
-    ) -> None:
-        """Insert *rows*, whose values are in the order of *fields*."""
+    def prepare(
+        self, dialect: Dialect, table: Table, fields: Sequence[str], rows: Sequence[Sequence[Any]]
+    ) -> BulkInsert:
+        """Return what inserts *rows*, whose values are in the order of *fields*."""
         if not rows:
-            return
-        quote = connection.dialect.identifier_preparer.quote
-        columns = ", ".join(quote(name) for name in fields)
+            return BulkInsert(())
+        columns = ", ".join(dialect.identifier_preparer.quote(name) for name in fields)
         head = f"INSERT INTO {table.name} ({columns}) VALUES "  # noqa: S608  # names of our own
-        if connection.dialect.name not in SERVER_DIALECTS:
+        if dialect.name not in SERVER_DIALECTS:
             marks = ", ".join(["?"] * len(fields))
-            connection.exec_driver_sql(f"{head}({marks})", list(map(tuple, rows)))
-            return
-        for text in self._statements(head, rows):
-            # Else the driver would take a percent sign in the text for a place to fill.
-            connection.exec_driver_sql(text, execution_options={"no_parameters": True})
+            return BulkInsert((f"{head}({marks})",), tuple(map(tuple, rows)))
+        return BulkInsert(tuple(self._statements(head, rows)))
 
     def _statements(self, head: str, rows: Iterable[Sequence[Any]]) -> Iterable[str]:
         parts: list[str] = []

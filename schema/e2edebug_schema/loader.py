@@ -15,9 +15,9 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Dialect, Engine, select
 
-from e2edebug_schema.bulk_rows import BulkRows
+from e2edebug_schema.bulk_rows import BulkInsert, BulkRows
 from e2edebug_schema.engine import create_store_engine
 from e2edebug_schema.migrate import migrate
 from e2edebug_schema.partitions import ensure_daily_partitions
@@ -49,6 +49,13 @@ class Loaded:
     snapshots: int = 0
     errors: int = 0
 
+    def add(self, more: "Loaded") -> None:
+        """Count these too."""
+        self.sessions += more.sessions
+        self.steps += more.steps
+        self.snapshots += more.snapshots
+        self.errors += more.errors
+
 
 def load(
     engine: Engine,
@@ -67,18 +74,18 @@ def load(
     loaded, bulk = Loaded(), BulkRows()
     metrics = SampleSnapshots(until=last, name=f"{first.isoformat()} {seed}")
     made = sample_sessions(sessions, first=first, last=last, seed=seed)
-    # One chunk is made up while the server stores the one before.
+    # One chunk is made up and written out while the server stores the one before: half of a load is Python's.
     with ThreadPoolExecutor(1) as writer:
         storing: Future[None] | None = None
         while chunk := list(islice(made, SESSIONS_AT_ONCE)):
-            snapshots = metrics.finished_before(chunk)
+            rows = _Rows.of(bulk, engine.dialect, chunk, metrics.finished_before(chunk))
             if storing is not None:
                 storing.result()
-            storing = writer.submit(_store, engine, bulk, chunk, snapshots, loaded)
+            storing = writer.submit(rows.store, engine, loaded)
             progress(len(chunk))
         if storing is not None:
             storing.result()
-    _store(engine, bulk, [], metrics.rest(), loaded)
+    _Rows.of(bulk, engine.dialect, [], metrics.rest()).store(engine, loaded)
     # As a store is whose processes run: hours that were claimed a while before are summed up.
     for moment in (last - SETTLED_AFTER, last):
         roll_up_hours(engine, moment)
@@ -127,23 +134,37 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
-def _store(
-    engine: Engine, bulk: BulkRows, sessions: Sequence[SampleSession], snapshots: Sequence[Row], loaded: Loaded
-) -> None:
-    """One transaction: whoever reads meanwhile sees whole sessions."""
-    steps = [step for session in sessions for step in session.steps]
-    errors = [error for session in sessions for error in session.errors]
-    with engine.begin() as connection:
-        bulk.insert(connection, workflow_session, SESSION_FIELDS, [session.session for session in sessions])
-        bulk.insert(connection, trace_step, STEP_FIELDS, steps)
-        bulk.insert(connection, error_log, ERROR_FIELDS, errors)
-        bulk.insert(connection, performance_snapshot, SNAPSHOT_FIELDS, snapshots)
-        put_out_of_force(connection, (row[_TIMESTAMP] for row in snapshots))
-        _count_groups(connection, errors)
-    loaded.sessions += len(sessions)
-    loaded.steps += len(steps)
-    loaded.snapshots += len(snapshots)
-    loaded.errors += len(errors)
+@dataclass(frozen=True, slots=True)
+class _Rows:
+    """The rows of some sessions and of the metrics that ended with them, ready to be sent."""
+
+    inserts: tuple[BulkInsert, ...]
+    errors: Sequence[Row]
+    snapshots: Sequence[Row]
+    counts: Loaded
+
+    @classmethod
+    def of(
+        cls, bulk: BulkRows, dialect: Dialect, sessions: Sequence[SampleSession], snapshots: Sequence[Row]
+    ) -> "_Rows":
+        steps = [step for session in sessions for step in session.steps]
+        errors = [error for session in sessions for error in session.errors]
+        inserts = (
+            bulk.prepare(dialect, workflow_session, SESSION_FIELDS, [session.session for session in sessions]),
+            bulk.prepare(dialect, trace_step, STEP_FIELDS, steps),
+            bulk.prepare(dialect, error_log, ERROR_FIELDS, errors),
+            bulk.prepare(dialect, performance_snapshot, SNAPSHOT_FIELDS, snapshots),
+        )
+        return cls(inserts, errors, snapshots, Loaded(len(sessions), len(steps), len(snapshots), len(errors)))
+
+    def store(self, engine: Engine, loaded: Loaded) -> None:
+        """Insert them in one transaction, so that whoever reads meanwhile sees whole sessions."""
+        with engine.begin() as connection:
+            for insert in self.inserts:
+                insert.send(connection)
+            put_out_of_force(connection, (row[_TIMESTAMP] for row in self.snapshots))
+            _count_groups(connection, self.errors)
+        loaded.add(self.counts)
 
 
 def _count_groups(connection: Connection, errors: Sequence[Row]) -> None:

@@ -29,7 +29,7 @@ def main(url: str, seconds: float) -> None:
         ]  # fmt: skip
         began_s = time.monotonic()
         with engine.begin() as connection:
-            bulk.insert(connection, trace_step, STEP_FIELDS, rows)
+            bulk.prepare(engine.dialect, trace_step, STEP_FIELDS, rows).send(connection)
         took_s = time.monotonic() - began_s
         taken.append((began_s, took_s * 1000))
         time.sleep(max(INTERVAL_S - took_s, 0))

@@ -30,15 +30,15 @@ def test_every_text_arrives_as_it_was(engine: sa.Engine) -> None:
     rows = [row(f"{number}", text) for number, text in enumerate(AWKWARD * 2)]
 
     with engine.begin() as connection:
-        bulk.insert(connection, configuration, FIELDS, rows)
+        bulk.prepare(engine.dialect, configuration, FIELDS, rows).send(connection)
 
     assert stored(engine) == AWKWARD * 2
 
 
 def test_numbers_and_nothing_arrive_as_they_were(engine: sa.Engine) -> None:
     with engine.begin() as connection:
-        BulkRows().insert(connection, configuration, FIELDS, [row("a", None)])
-        BulkRows().insert(connection, configuration, FIELDS, [])
+        BulkRows().prepare(engine.dialect, configuration, FIELDS, [row("a", None)]).send(connection)
+        BulkRows().prepare(engine.dialect, configuration, FIELDS, []).send(connection)
 
     assert stored(engine) == [None]
 
@@ -47,6 +47,8 @@ def test_rows_that_do_not_fit_one_statement_go_in_several(engine: sa.Engine, mon
     monkeypatch.setattr(bulk_rows, "STATEMENT_BYTES", 300)
 
     with engine.begin() as connection:
-        BulkRows().insert(connection, configuration, FIELDS, [row(f"{number}", "x" * 100) for number in range(7)])
+        BulkRows().prepare(
+            engine.dialect, configuration, FIELDS, [row(f"{number}", "x" * 100) for number in range(7)]
+        ).send(connection)
 
     assert len(stored(engine)) == 7
