@@ -14,7 +14,7 @@ from e2edebug.policy.sql_text import mask_literals
 
 def mask_text(text: str) -> str:
     """Return any text without secrets, and without the values of a database error that is quoted in it."""
-    if any(words in text for words in _UNMISTAKABLE):
+    if any(map(text.__contains__, _UNMISTAKABLE)):
         text = _mask_values(text)
     return mask_secrets(text)
 
@@ -37,7 +37,7 @@ def _speaks_of_sql(text: str, error_type: str) -> bool:
     if error_type.endswith(_DATABASE_ERRORS):
         return True
     lowered = text.lower()
-    return any(all(word in lowered for word in words) for words in _HINTS)
+    return any(map(lowered.__contains__, _HINTS)) or any(one in lowered and other in lowered for one, other in _PAIRS)
 
 
 def _masked_blocks(stack: str) -> list[str]:
@@ -118,10 +118,10 @@ _DATABASE_ERRORS: Final = (
     "OperationalError", "ProgrammingError", "StatementError", "DBAPIError", "Violation", "MySQLError",
 )  # fmt: skip
 _HINTS: Final = (
-    ("duplicate entry",), ("[sql:",), ("[parameters:",), ("detail:  ",), ("integrityerror",), ("operationalerror",),
-    ("programmingerror",), ("dataerror",), ("databaseerror",), ("select ", " from "), ("insert into",), ("replace into",),
-    ("delete from",), ("update ", " set "), ("sql syntax",),
+    "duplicate entry", "[sql:", "[parameters:", "detail:  ", "integrityerror", "operationalerror", "programmingerror",
+    "dataerror", "databaseerror", "insert into", "replace into", "delete from", "sql syntax",
 )  # fmt: skip
+_PAIRS: Final = (("select ", " from "), ("update ", " set "))
 
 _SQL_START: Final = "[SQL: "
 _SQL_ENDS: Final = ("]\n[parameters: ", "]\n(Background on this error")

@@ -34,8 +34,6 @@ def mask_elements(text: str) -> str:
 
 def _is_announced(text: str, found: re.Match[str]) -> bool:
     name = found["name"]
-    if found["option"] is not None and not name.startswith("-"):
-        return False
     start = found.start("name")
     before = text[start - 1] if start else ""
     if before == "%":
@@ -127,7 +125,7 @@ _LONGEST_WORD: Final = 24
 _QUOTE: Final = r"(?:\\{0,8}[\"']|&(?:quot|\#34|\#39|\#x27);|%(?:25)?2[27])"
 _NAME: Final = re.compile(
     rf"""
-    (?<![\w.-])(?P<name>[\w.-]++)
+    (?<![\w.-])(?P<name>(?P<dash>-)[\w.-]*+|[\w.-]++)
     (?:
         # {{"name": "Cookie", "value": "…"}}
         {_QUOTE}\s{{0,4}},\s{{0,4}}{_QUOTE}(?i:value|val|content){_QUOTE}\s{{0,4}}[:=]\s{{0,4}}+
@@ -135,7 +133,8 @@ _NAME: Final = re.compile(
       | {_QUOTE},\s{{0,4}}(?=[A-Za-z]{{0,2}}(?:{_QUOTE}|[\[({{]))
       | {_QUOTE}?+\]?+\)?+[ \t]{{0,4}}+
         (?: (?:=>|->|!?={{1,3}}+|%(?:25)?3[Dd]) | (?P<colon>:=?(?!//)|%(?:25)?3[Aa]) ) [ \t]{{0,8}}+
-      | (?P<option>[ \t]{{1,4}}+(?=[^\s-]))
+        # --password …; no other word is looked at for the blank behind it
+      | (?(dash)[ \t]{{1,4}}+(?=[^\s-])|(?!))
     )
     """,
     re.VERBOSE,
