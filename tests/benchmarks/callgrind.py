@@ -30,6 +30,11 @@ def instructions_of(command: Sequence[str], environment: Mapping[str, str]) -> i
         return total(file)
 
 
+def tell(pid: int, what: str) -> None:
+    """Send a command of callgrind_control to a process below callgrind."""
+    subprocess.run(["callgrind_control", what, str(pid)], check=True, capture_output=True, timeout=120)
+
+
 def total(file: Path) -> int:
     """Return the instructions of one file that callgrind wrote."""
     with file.open(errors="replace") as lines:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.callgrind import total
+from benchmarks.callgrind import tell, total
 from benchmarks.request_overhead.case_process import CaseProcess
 
 # Valgrind makes a process some fifty times slower, so nothing may happen because time has passed.
@@ -74,13 +74,13 @@ def _count(name: str, environment: dict[str, str], requests: int) -> Instruction
         try:
             case.serve(0, "stand_still")
             case.serve(WARM, "flush")
-            _tell(case.pid, "--instr=on")
+            tell(case.pid, "--instr=on")
             case.serve(5, "flush")
-            _tell(case.pid, "--zero")
+            tell(case.pid, "--zero")
             case.serve(requests, "flush")
-            _tell(case.pid, "--dump")
+            tell(case.pid, "--dump")
             case.serve(2 * requests, "flush")
-            _tell(case.pid, "--dump")
+            tell(case.pid, "--dump")
         finally:
             case.close()
         once, twice = _threads(Path(folder), 1), _threads(Path(folder), 2)
@@ -90,10 +90,6 @@ def _count(name: str, environment: dict[str, str], requests: int) -> Instruction
         others=others / requests,
         others_once=sum(once.values()) - once[1] - others,
     )
-
-
-def _tell(pid: int, what: str) -> None:
-    subprocess.run(["callgrind_control", what, str(pid)], check=True, capture_output=True, timeout=120)
 
 
 def _threads(folder: Path, part: int) -> dict[int, int]:
