@@ -48,7 +48,7 @@ def request_overhead(*, quick: bool) -> list[Result]:
     if quick:
         found, failures = run(CASES, rounds=3, most_rounds=3, requests=20)
     else:
-        found, failures = run(CASES, rounds=12, most_rounds=30, requests=100, most_s=160)
+        found, failures = run(CASES, rounds=24, most_rounds=60, requests=100, most_s=200)
     why_not = ""
     if quick:
         why_not = "Instructions were not counted: that takes minutes."

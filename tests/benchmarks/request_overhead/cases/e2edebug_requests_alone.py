@@ -7,6 +7,7 @@ from benchmarks.request_overhead.cases import e2edebug_complete
 
 TITLE = "e2edebug, its queries switched off"
 WHO = "ours"
+EVERY = 3
 
 
 def configure(settings: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ from benchmarks.request_overhead.cases import e2edebug_complete
 
 TITLE = "e2edebug, stored in a SQLite file"
 WHO = "ours"
+EVERY = 3
 
 _folder = tempfile.TemporaryDirectory(prefix="benchmark-")
 

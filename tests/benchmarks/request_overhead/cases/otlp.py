@@ -7,6 +7,7 @@ from benchmarks.request_overhead.cases import otel_noop
 
 TITLE = "The same, OTLP/HTTP exporter to a sink"
 WHO = "peer"
+EVERY = 3
 
 
 def configure(settings: dict[str, Any]) -> None:

@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 TITLE = "Sentry SDK, every request traced, to a sink"
 WHO = "peer"
+EVERY = 3
 
 
 def configure(settings: dict[str, Any]) -> None:
