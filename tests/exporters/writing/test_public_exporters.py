@@ -1,11 +1,13 @@
 """The exporters behind any OpenTelemetry set-up: constructed by hand, or by the SDK from the environment."""
 
+import concurrent.futures
 import os
 import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
 import sqlalchemy as sa
 from opentelemetry._logs import SeverityNumber
 from opentelemetry.sdk._logs import LoggerProvider
@@ -16,6 +18,8 @@ from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import BatchSpanProcessor, SpanExportResult
 from support.spans import make_span
 
+from e2edebug.policy.config import load_config
+from e2edebug_exporters import direct_export, process_lifecycle
 from e2edebug_exporters.log_exporter import SQLLogRecordExporter
 from e2edebug_exporters.metric_exporter import SQLMetricExporter
 from e2edebug_exporters.span_exporter import SQLSpanExporter
@@ -98,6 +102,30 @@ def test_an_export_that_cannot_succeed_fails_in_bounded_time_and_is_counted() ->
     assert result is SpanExportResult.FAILURE
     assert stats["dropped"] == {"store_unavailable": 2}
     assert (stats["emitted"], stats["queued"]) == (2, 0)
+
+
+@pytest.mark.parametrize(
+    ("exit_timeout_s", "exit_left_s", "longest_s"), [("5", None, 0.25), ("0.1", None, 0.1), ("5", 3.0, 0.05)]
+)
+def test_a_caller_that_waits_is_woken_up_no_more_often_than_an_exit_asks_for(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    exit_timeout_s: str,
+    exit_left_s: float | None,
+    longest_s: float,
+) -> None:
+    waits: list[float] = []
+    monkeypatch.setattr(process_lifecycle, "exit_time_left", lambda _timeout_s: exit_left_s)
+    monkeypatch.setattr(
+        direct_export, "wait", lambda futures, *, timeout: waits.append(timeout) or concurrent.futures.wait(futures)
+    )
+    config = load_config({}, environ={"E2EDEBUG_EXIT_TIMEOUT_S": exit_timeout_s})
+    exporter = SQLSpanExporter(f"sqlite:///{tmp_path / 'store.sqlite3'}", config=config)
+
+    assert exporter.export([make_span()]).name == "SUCCESS"
+    exporter.shutdown()
+
+    assert waits == [longest_s]
 
 
 def test_after_its_shutdown_an_exporter_refuses_and_counts() -> None:
