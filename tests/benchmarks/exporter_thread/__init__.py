@@ -161,6 +161,6 @@ process that throws it away: what a collector would do with it, and the storing,
 
 _INSTRUCTIONS = """\
 *Instructions* are those of all threads of the process, counted by callgrind, which does not see what the kernel does for
-them. They are the same on a busy machine, and CPU time is not: e2edebug waits for the database some five times a batch, and to
-be woken up is the processor's work too, in a virtual machine more than elsewhere.
+them. They are the same on a busy machine, and CPU time is not: e2edebug waits for the database some five times a batch,
+and to be woken up is the processor's work too, in a virtual machine more than elsewhere.
 """

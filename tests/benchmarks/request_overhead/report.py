@@ -18,9 +18,10 @@ STOCK, SILK = "otel_noop", "silk"
 EXPLANATION = """\
 A Django REST framework view that makes {queries} ORM queries on MariaDB and serializes what it gets, called through Django's
 whole WSGI stack, without a web server or a network client in the figures. Every case is a process of its own that lives
-through the whole run; in each of {rounds} rounds it serves {requests} requests, in a new order each time (the two bare
-ones, e2edebug as it comes and OpenTelemetry's own, of which the first goal speaks; the others in every third or fourth). *Added* is the difference to the bare site's block of the same round. Where there are two cores, these
-processes run on one, and the database and the sink on the other.
+through the whole run; in each of {rounds} rounds it serves {requests} requests, in a new order each time (the two bare ones,
+e2edebug as it comes and OpenTelemetry's own, of which the first goal speaks; the others in every third or fourth). *Added*
+is the difference to the bare site's block of the same round. Where there are two cores, these processes run on one, and
+the database and the sink on the other.
 
 **CPU added** is that of the whole process: the thread that serves, and whatever the case does in the background until all
 has been sent. **Instructions added** are the same work counted by callgrind in a run of its own, in a process that has
