@@ -7,6 +7,7 @@ import gc
 import importlib
 import logging
 import random
+import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -55,7 +56,7 @@ def measure(*, quick: bool) -> list[Result]:
             stack.callback(exporter.shutdown)
         stack.enter_context(nothing_else_traced())
         costs = _costs({name: exporter for name, (_, exporter) in exporters.items()}, blocks)
-    counts, why_not = _instructions(quick=quick)
+    counts, why_not, failures = _instructions(quick=quick)
     ratios = [mine / theirs for mine, theirs in zip(costs[OURS], costs[OTLP], strict=True)]
     targets = [Target("CPU of the exporting thread, a span, of the OTLP/HTTP exporter's", median(ratios), 0.25)]
     if counts:
@@ -77,19 +78,23 @@ def measure(*, quick: bool) -> list[Result]:
             explanation=f"{_EXPLANATION}\n{why_not or _INSTRUCTIONS}",
             cases=sorted(cases, key=lambda case: case.who != "peer"),
             targets=targets,
+            failures=failures,
         )
     ]
 
 
-def _instructions(*, quick: bool) -> tuple[dict[str, float], str]:
-    """Return the instructions of each exporter, a span, and why there are none."""
+def _instructions(*, quick: bool) -> tuple[dict[str, float], str, dict[str, str]]:
+    """Return the instructions of each exporter, a span; why there are none; and what failed, which costs nothing else."""
     from benchmarks.exporter_thread.instructions import count_instructions
 
     if quick:
-        return {}, "Instructions were not counted: that takes minutes.\n"
+        return {}, "Instructions were not counted: that takes minutes.\n", {}
     if not can_count():
-        return {}, "Instructions were not counted: valgrind is not installed.\n"
-    return count_instructions([name for name, _ in all_peers()]), ""
+        return {}, "Instructions were not counted: valgrind is not installed.\n", {}
+    try:
+        return count_instructions([name for name, _ in all_peers()]), "", {}
+    except (RuntimeError, OSError, subprocess.SubprocessError) as error:
+        return {}, "Instructions could not be counted.\n", {"instructions": str(error)}
 
 
 def all_peers() -> Iterator[tuple[str, Any]]:
