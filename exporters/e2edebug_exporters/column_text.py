@@ -13,6 +13,7 @@ class ColumnText:
         self._redactor = redactor
         self._sanitizer = sanitizer
         self._names: dict[int, dict[str, str]] = {}
+        self._messages: dict[tuple[str, int, str], str] = {}
 
     def name(self, value: Any, limit: int) -> str:
         """Return *value* for a column that is compared and grouped by."""
@@ -44,9 +45,17 @@ class ColumnText:
 
     def error_message(self, value: Any, limit: int, error_type: str = "") -> str:
         """Return an exception's message, without what databases quote in it."""
-        window = self._window(self._sanitizer.as_text(value), limit)
-        shown = self._redactor.error_message(window, error_type)
-        return self._shortened(shown, limit, value)
+        text = value if type(value) is str else self._sanitizer.as_text(value)
+        key = (text, limit, error_type)
+        known = self._messages.get(key)
+        if known is not None:
+            return known
+        shown = self._shortened(self._redactor.error_message(self._window(text, limit), error_type), limit, text)
+        if len(text) + len(error_type) <= _LONGEST_REMEMBERED:
+            if len(self._messages) >= _MOST_REMEMBERED_MESSAGES:
+                self._messages.clear()
+            self._messages[key] = shown
+        return shown
 
     def stack_trace(self, value: str, limit: int) -> str:
         """Return a stack trace; of one that is too long, the beginning and, larger, the end: there it was raised."""
@@ -82,3 +91,4 @@ class ColumnText:
 
 _LONGEST_REMEMBERED: Final = 512
 _MOST_REMEMBERED: Final = 4096
+_MOST_REMEMBERED_MESSAGES: Final = 256

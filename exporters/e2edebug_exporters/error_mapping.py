@@ -13,14 +13,12 @@ from opentelemetry.trace import SpanKind
 
 from e2edebug.policy import attributes as names
 from e2edebug.policy import correlation_id
-from e2edebug.policy.error_class.evidence import Evidence
-from e2edebug.policy.error_class.registry import class_of
 from e2edebug.policy.plain_values import text_of
-from e2edebug.policy.stack_frames import read_stack
 from e2edebug_exporters.attribute_json import AttributeEncoder, Facts
 from e2edebug_exporters.column_limits import column_limits
 from e2edebug_exporters.column_text import ColumnText
-from e2edebug_exporters.fingerprint import FINGERPRINT_VERSION, digest, fingerprint, qualified_type
+from e2edebug_exporters.error_texts import ErrorTextMaker, Exceptional
+from e2edebug_exporters.fingerprint import FINGERPRINT_VERSION, digest
 from e2edebug_exporters.layers import LayerResolver
 from e2edebug_exporters.metadata_json import MetadataWriter
 from e2edebug_exporters.request_facts import request_facts
@@ -61,7 +59,7 @@ class ErrorMapper:
         self._metadata_writer = metadata
         self._captures_client_address = captures_client_address
         self._limits = column_limits().error
-        self._longest_title = column_limits().error_group["title"]
+        self._error_texts = ErrorTextMaker(texts, sanitizer)
 
     def of_span(
         self, span: ReadableSpan, row: StepRow, facts: Facts, resource: ResourceFacts, index: SpanIndex
@@ -169,28 +167,22 @@ class ErrorMapper:
         extra: Mapping[str, Any],
         group_text: str = "",
     ) -> ErrorRow:
-        limits = self._limits
-        stack = self._sanitizer.as_text(attributes.get("exception.stacktrace") or "")
-        frames, final_line = read_stack(stack[-_LONGEST_READ:])
-        short_type = error_type.rpartition(".")[2]
-        shown_type = self._texts.name(error_type, limits["error_type"])
-        shown_message = self._texts.error_message(message, limits["error_message"], error_type)
-        shown_stack = self._texts.stack_trace(stack, limits["stack_trace"])
-        if message and shown_message != message and len(message) >= _SHORTEST_TELLING:
-            # What the message hides must not stand at the end of the stack, where Python repeats it.
-            shown_stack = _with_shown_message(shown_stack, message, shown_message)
-        request = request_facts(sources, self._texts, limits, with_address=self._captures_client_address)
-        # Copies of one exception are alike in where it was raised and in what it says; copies that a query's span has
-        # masked already as well, once they are masked.
-        said = self._texts.error_message(final_line[:_LONGEST_MASKED], limits["error_message"], short_type)
-        said = said.replace("'?'", "?")[:_LONGEST_SAID]
-        origin = " ".join((*frames[-1], said)) if frames else message[:_LONGEST_KEY_MESSAGE]
-        first_line = shown_message.lstrip().partition("\n")[0]
-        title = f"{shown_type.rpartition('.')[2]}: {first_line}" if first_line else shown_type
         own_layer = attributes.get(names.LAYER)
         layer = str(own_layer) if own_layer in LAYERS else layer
+        texts = self._error_texts.of(
+            Exceptional(
+                error_type,
+                message,
+                self._sanitizer.as_text(attributes.get("exception.stacktrace") or ""),
+                group_text,
+                _status_of((*sources, attributes)),
+                layer,
+            )
+        )
+        limits = self._limits
+        request = request_facts(sources, self._texts, limits, with_address=self._captures_client_address)
         return ErrorRow(
-            event_key=digest(trace_id or "", short_type, origin, key_of_copy),
+            event_key=digest(trace_id or "", texts.short_type, texts.origin, key_of_copy),
             correlation_id=correlation_id.accept(attributes.get(names.CORRELATION_ID)) or correlation,
             trace_id=trace_id,
             span_id=span_id,
@@ -198,10 +190,10 @@ class ErrorMapper:
             layer=layer,
             component=self._texts.name(attributes.get(names.COMPONENT) or component, limits["component"]),
             severity=_explicit_severity(attributes) or severity,
-            error_type=shown_type,
-            error_message=shown_message,
-            stack_trace=shown_stack,
-            fingerprint=fingerprint(qualified_type(error_type, final_line), frames, group_text or message),
+            error_type=texts.error_type,
+            error_message=texts.error_message,
+            stack_trace=texts.stack_trace,
+            fingerprint=texts.fingerprint,
             fingerprint_version=FINGERPRINT_VERSION,
             user_id=request.user_id,
             request_path=request.path,
@@ -211,10 +203,8 @@ class ErrorMapper:
             service=resource.service,
             service_release=resource.release,
             metadata=self._metadata(attributes, resource, extra),
-            error_class=class_of(
-                Evidence(shown_type, shown_message, shown_stack, _status_of((*sources, attributes)), layer)
-            ),
-            group_title=self._texts.name(title, self._longest_title),
+            error_class=texts.error_class,
+            group_title=texts.group_title,
         )
 
     def _time_of(self, *candidates: int | None) -> int:
@@ -253,17 +243,6 @@ def _is_error(event: Event, span: ReadableSpan, facts: Facts, index: SpanIndex) 
     if text_of(attributes.get("exception.type", "")) in _CLIENT_ERROR_TYPES:
         return not _may_be_the_clients(span, facts, index)
     return not (span.kind is SpanKind.SERVER and _is_4xx(facts))
-
-
-def _with_shown_message(stack: str, message: str, shown: str) -> str:
-    """Put what is shown of a message in the place of the message; of a long one, a stack holds only the beginning."""
-    if len(message) <= _LONGEST_WHOLE:
-        return stack.replace(message, shown)
-    start = stack.find(message[:_LONGEST_WHOLE])
-    if start < 0:
-        return stack
-    end = start + len(message) if stack.startswith(message, start) else stack.find("…[cut, ", start)
-    return stack[:start] + shown + (stack[end:] if end >= 0 else "")
 
 
 def _may_be_the_clients(span: ReadableSpan, facts: Facts, index: SpanIndex) -> bool:
@@ -317,13 +296,6 @@ _ERROR_LEVEL: Final = 17
 _UNKNOWN_TYPE: Final = "Error"
 _MOST_PER_SPAN: Final = 1024
 """Eight times what the SDK keeps on a span, unless it is told otherwise."""
-_LONGEST_READ: Final = 262_144
-_LONGEST_KEY_MESSAGE: Final = 200
-_LONGEST_MASKED: Final = 4096
-_LONGEST_SAID: Final = 500
-_SHORTEST_TELLING: Final = 4
-_LONGEST_WHOLE: Final = 4096
-"""Half of what `exception_stack` keeps of a message."""
 _CLIENT_ERROR_TYPES: Final = frozenset(
     {
         "django.http.response.Http404",

@@ -21,7 +21,7 @@ from e2edebug.policy import attributes as names
 from e2edebug.policy.prepared_attributes import PreparedAttributes
 from e2edebug_exporters.attribute_json import AttributeEncoder, AttributePlan, Facts
 from e2edebug_exporters.attribute_names import SHOWN_ALONE, TARGET
-from e2edebug_exporters.rows import SessionFacts, StepRow
+from e2edebug_exporters.rows import SessionFacts, SharedColumns, StepRow
 
 MOST_STEPS: Final = 4096
 _MOST_SHAPES: Final = 256  # of each kind
@@ -59,15 +59,10 @@ _BESIDES_TEXTS: Final = -2
 """A key ends with whether the span is a root and with the layer above it, if that counts: no attributes."""
 
 
-KnownColumns = tuple[str, str, str, str, str, str, str, str | None, str | None, str | None]
-"""Layer, component, operation, kind, service, status, status message, statement, its digest, code location. No StepRow,
-because a plain tuple is taken apart at once, and a named one value by value."""
-
-
 class KnownStep(NamedTuple):
     """What all spans like one have in common: columns, and their metadata around the places to fill."""
 
-    columns: KnownColumns
+    shared: SharedColumns
     session_facts: SessionFacts | None
     before: str
     filling: tuple[tuple[str, AttributePlan, str], ...]
@@ -410,8 +405,4 @@ def _known_step(row: StepRow, parts: Mapping[str, str], holes: Sequence[tuple[st
         comma = ","
     pieces[-1] += "}"
     filling = tuple((raw_name, plan, behind) for (raw_name, plan), behind in zip(holes, pieces[1:], strict=True))
-    columns = (
-        row.layer, row.component, row.operation, row.kind, row.service, row.status, row.status_message, row.statement,
-        row.statement_digest, row.code_location,
-    )  # fmt: skip
-    return KnownStep(columns, row.session_facts, pieces[0], filling)
+    return KnownStep(row.shared, row.session_facts, pieces[0], filling)

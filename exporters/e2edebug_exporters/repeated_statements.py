@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from e2edebug_exporters.giving_way import give_way
 from e2edebug_exporters.rows import StepRow
-from e2edebug_exporters.step_places import END_TIME, STATEMENT_DIGEST, TRACE_ID
+from e2edebug_exporters.step_places import END_TIME, SHARED, STATEMENT_DIGEST, TRACE_ID
 
 
 class TraceStatements(NamedTuple):
@@ -28,7 +28,7 @@ def statement_counts(rows: Iterable[StepRow]) -> StatementCounts:
     counts: dict[str, int] = {}
     first: dict[str, StepRow] = {}
     for row in rows:
-        digest = row[STATEMENT_DIGEST]
+        digest = row[SHARED][STATEMENT_DIGEST]
         if digest is None or row[END_TIME] is None:
             continue
         trace_id = row[TRACE_ID]

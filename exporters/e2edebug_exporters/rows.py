@@ -1,12 +1,13 @@
-"""The rows that OpenTelemetry objects become: tuples in column order, ready to be written.
+"""The rows that OpenTelemetry objects become: tuples of what columns hold, ready to be written.
 
 Times are text, `YYYY-MM-DD HH:MM:SS.ffffff` in UTC: it is what both dialects take, and formatting it once from
 nanoseconds costs a third of a datetime object (reference measurements, section 1b). None is NULL.
 Every text has passed the sanitiser and the redaction; no row holds anything that a column would refuse.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, Final, NamedTuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,34 +34,109 @@ class SessionFacts:
     """The workflow type comes from the application, not from a rule on method and route."""
 
 
-class StepRow(NamedTuple):
-    """One span. The columns of debugging_trace_step in order, then what is not a column."""
+class SharedColumns(NamedTuple):
+    """What a step has in common with all steps like it, of which an application has some hundred kinds.
 
-    correlation_id: str
-    trace_id: str
-    span_id: str
-    parent_span_id: str | None
+    One object for many rows: it is made, looked at by the garbage collector, and written out once for all of them.
+    """
+
     layer: str
     component: str
     operation: str
     kind: str
     service: str
-    start_time: str
-    end_time: str | None
-    duration_ms: float | None
     status: str
     status_message: str
     statement: str | None
     statement_digest: str | None
     code_location: str | None
+
+
+class StepRow(NamedTuple):
+    """One span: the columns of debugging_trace_step that are its own, and those that it shares with others."""
+
+    correlation_id: str
+    trace_id: str
+    span_id: str
+    parent_span_id: str | None
+    shared: SharedColumns
+    start_time: str
+    end_time: str | None
+    duration_ms: float | None
     metadata: str
     session_facts: SessionFacts | None = None
     """Not a column."""
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any]) -> "StepRow":
+        """Return the row with these values by name: of each column, and maybe of `session_facts`."""
+        own = {name: values[name] for name in values if name not in _SHARED}
+        return cls(shared=SharedColumns(**{name: values[name] for name in SharedColumns._fields}), **own)
 
     @property
     def key(self) -> tuple[str, str, str]:
         """The unique key, and the order in which rows are locked."""
         return (self.trace_id, self.span_id, self.start_time)
+
+    @property
+    def values(self) -> tuple[str | float | None, ...]:
+        """The values of all columns, in the order of STEP_COLUMNS."""
+        return self[:4] + self.shared + self[5:9]
+
+    @property
+    def columns(self) -> dict[str, str | float | None]:
+        """The values of all columns by name."""
+        return dict(zip(STEP_COLUMNS, self.values, strict=True))
+
+    @property
+    def layer(self) -> str:
+        """Where it happened, one of e2edebug_schema.tables.LAYERS."""
+        return self.shared.layer
+
+    @property
+    def component(self) -> str:
+        """What did it: a view, a table, a host."""
+        return self.shared.component
+
+    @property
+    def operation(self) -> str:
+        """What was done."""
+        return self.shared.operation
+
+    @property
+    def kind(self) -> str:
+        """The kind of the span: `server`, `client`, `internal`, `producer`, `consumer`."""
+        return self.shared.kind
+
+    @property
+    def service(self) -> str:
+        """Which process it ran in."""
+        return self.shared.service
+
+    @property
+    def status(self) -> str:
+        """One of e2edebug_schema.tables.STEP_STATUSES."""
+        return self.shared.status
+
+    @property
+    def status_message(self) -> str:
+        """Why it failed, '' for nothing."""
+        return self.shared.status_message
+
+    @property
+    def statement(self) -> str | None:
+        """The SQL without its values."""
+        return self.shared.statement
+
+    @property
+    def statement_digest(self) -> str | None:
+        """What equal statements have in common."""
+        return self.shared.statement_digest
+
+    @property
+    def code_location(self) -> str | None:
+        """The line of code that it comes from."""
+        return self.shared.code_location
 
 
 class SnapshotRow(NamedTuple):
@@ -133,7 +209,8 @@ class ErrorRow(NamedTuple):
         return (self.event_key, self.timestamp)
 
 
-STEP_COLUMNS = StepRow._fields[:-1]
+_SHARED: Final = frozenset(SharedColumns._fields)
+STEP_COLUMNS = (*StepRow._fields[:4], *SharedColumns._fields, *StepRow._fields[5:9])
 SNAPSHOT_COLUMNS = SnapshotRow._fields
 ERROR_COLUMNS = ErrorRow._fields[:-1]
 

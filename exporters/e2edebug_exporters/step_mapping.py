@@ -1,7 +1,7 @@
 """Spans become trace steps."""
 
 import hashlib
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.trace import SpanKind, Status, StatusCode
@@ -17,12 +17,13 @@ from e2edebug_exporters.layers import LayerResolver
 from e2edebug_exporters.metadata_json import MetadataWriter
 from e2edebug_exporters.recording.span import NOTHING_PREPARED, UNSET, RecordingSpan
 from e2edebug_exporters.resource_facts import ResourceFacts, ResourceReader
-from e2edebug_exporters.rows import StepRow
+from e2edebug_exporters.rows import SharedColumns, StepRow
 from e2edebug_exporters.sanitize import ROOM_FOR_SECRETS, Sanitizer, cut, cut_mark
 from e2edebug_exporters.session_facts import SessionReader, tells_of_workflow
 from e2edebug_exporters.span_reading import SpanIndex, raw_attributes
 from e2edebug_exporters.stack_location import location_of_exception
 from e2edebug_exporters.step_naming import code_location_of, component_of, operation_of
+from e2edebug_exporters.step_places import LAYER
 from e2edebug_exporters.time_text import EARLIEST, END_OF_TIME_UNIX_NS, is_storable, time_text, time_texts
 
 RECEIVED_TIMES: Final = "e2edebug.received_times"
@@ -124,25 +125,27 @@ class StepMapper:
             correlation = derived_id
         elif is_root:
             self._note_correlation(trace_number, correlation)
-        # By position: 19 keyword arguments would cost a microsecond. The order is that of StepRow.
-        row = StepRow(
-            correlation,
-            trace_id,
-            span_id,
-            self._parent_id(0 if parent is None else parent[_SPAN_ID]),
+        shared = SharedColumns(
             layer,
             component,
             operation,
             _kind_name(kind),
             resource.service,
-            start_time,
-            end_time,
-            duration_ms,
             status,
             self._status_message(description) if description else "",
             text,
             digest,
             self._code_location(span, facts),
+        )
+        row = StepRow(
+            correlation,
+            trace_id,
+            span_id,
+            self._parent_id(0 if parent is None else parent[_SPAN_ID]),
+            shared,
+            start_time,
+            end_time,
+            duration_ms,
             self._metadata.of_span(span, facts, parts),
             session_facts,
         )
@@ -158,8 +161,9 @@ class StepMapper:
         known_steps = self._known
         known_steps.awaits_row = False
         prepared = NOTHING_PREPARED
+        attributes: Any
         if type(span) is RecordingSpan:
-            prepared, attributes = span._prepared, cast(Any, span._own)  # in this order: see there
+            prepared, attributes = span._prepared, span._own  # in this order: see there
             if span._status is not UNSET or span._events or span._links:
                 return None
             if type(attributes) is not dict:
@@ -199,7 +203,7 @@ class StepMapper:
             found = known_steps.find(attributes, name, scope, resource, kind, is_root, layer_above)
         if found is None:
             return None
-        (columns, session_facts, _, _), metadata = found
+        (shared, session_facts, _, _), metadata = found
         if trace_number == self._last_trace[0] and 0 < span_number <= _SPAN_ID_BITS:
             _, trace_id, derived_id = self._last_trace
             span_id = span_number.to_bytes(8, "big").hex()  # in half the time of a format
@@ -214,19 +218,17 @@ class StepMapper:
         elif is_root:
             self._note_correlation(trace_number, correlation)
         if kind is not _CLIENT:
-            layers.note(kind, resource, span_number, columns[0])
+            layers.note(kind, resource, span_number, shared[LAYER])
         if session_facts is not None and (
             person := known_steps.person(raw_attributes(span) if prepared else attributes)
         ):
             session_facts = self._sessions.with_person(session_facts, person)
         start_time, end_time = time_texts(start, end)
-        layer, component, operation, kind_name, service, status, message, statement, digest, location = columns
         # By position, and not by StepRow(): its constructor is Python code that does the same.
         return _new_tuple(
             StepRow,
             (
-                correlation, trace_id, span_id, parent_id, layer, component, operation, kind_name, service,
-                start_time, end_time, (end - start) / 1e6, status, message, statement, digest, location, metadata,
+                correlation, trace_id, span_id, parent_id, shared, start_time, end_time, (end - start) / 1e6, metadata,
                 session_facts,
             ),
         )  # fmt: skip

@@ -5,11 +5,15 @@ from typing import Final
 CORRELATION_ID: Final = 0
 TRACE_ID: Final = 1
 SPAN_ID: Final = 2
-SERVICE: Final = 8
-START_TIME: Final = 9
-END_TIME: Final = 10
-DURATION_MS: Final = 11
-STATEMENT: Final = 14
-STATEMENT_DIGEST: Final = 15
-METADATA: Final = 17
-SESSION_FACTS: Final = 18
+SHARED: Final = 4
+START_TIME: Final = 5
+END_TIME: Final = 6
+DURATION_MS: Final = 7
+METADATA: Final = 8
+SESSION_FACTS: Final = 9
+
+# Of what is SHARED:
+LAYER: Final = 0
+SERVICE: Final = 4
+STATEMENT: Final = 7
+STATEMENT_DIGEST: Final = 8

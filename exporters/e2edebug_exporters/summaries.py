@@ -21,6 +21,7 @@ from e2edebug_exporters.step_places import (
     END_TIME,
     SERVICE,
     SESSION_FACTS,
+    SHARED,
     START_TIME,
     STATEMENT,
     STATEMENT_DIGEST,
@@ -68,7 +69,7 @@ class SessionDelta:
     """Of the root that `root_operation` is of. Not a column."""
     type_rank: tuple[bool, str] | None = None
     """Of `workflow_type`, the lowest wins: not told by the application, start of the step. Not a column."""
-    told: list[tuple[str, str]] = field(default_factory=list)
+    told: tuple[tuple[str, str], ...] = ()
     """What steps say in `metadata`, each with the step's start. Not a column."""
 
     @property
@@ -94,14 +95,15 @@ class SessionDelta:
             facts = row[SESSION_FACTS]
             if facts is not None:
                 self._learn(facts, row)
+            shared = row[SHARED]
             if not self.service:
-                self.service = row[SERVICE]
+                self.service = shared[SERVICE]
             end = row[END_TIME]
             if end is None:
                 continue
             if end_time is None or end > end_time:
                 end_time = end
-            if row[STATEMENT_DIGEST] is not None or row[STATEMENT] is not None:
+            if shared[STATEMENT_DIGEST] is not None or shared[STATEMENT] is not None:
                 queries += 1
             duration_ms = row[DURATION_MS]
             if duration_ms is not None and duration_ms > slowest_ms and (facts is None or not facts.is_root):
@@ -130,7 +132,7 @@ class SessionDelta:
         self.parent_correlation_id = self.parent_correlation_id or facts.parent_correlation_id
         self.service_release = self.service_release or facts.service_release
         if facts.metadata is not None:
-            self.told.append((row.start_time, facts.metadata))
+            self.told += ((row.start_time, facts.metadata),)
             self.metadata = facts.metadata if len(self.told) == 1 else _merged(self.told)
         if facts.status is not None:
             rank = status_rank(facts.status, is_explicit=facts.is_explicit)

@@ -145,7 +145,7 @@ class _DriverAlone:
 
     def __call__(self, rows: Sequence[StepRow]) -> None:
         self._connection.execute("BEGIN IMMEDIATE")
-        self._connection.executemany(self._statement, [row[:-1] for row in rows])
+        self._connection.executemany(self._statement, [row.values for row in rows])
         self._connection.execute("COMMIT")
 
 
@@ -165,7 +165,7 @@ class _Core(_OnEngine):
 
     def __call__(self, rows: Sequence[StepRow]) -> None:
         with self._engine.begin() as connection:
-            connection.execute(_CORE_INSERT, [dict(zip(STEP_COLUMNS, row[:-1], strict=True)) for row in rows])
+            connection.execute(_CORE_INSERT, [row.columns for row in rows])
 
 
 def _core_insert() -> Any:

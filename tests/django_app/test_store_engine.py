@@ -10,12 +10,13 @@ from datetime import UTC, datetime
 from e2edebug.django.models import TraceStep, WorkflowSession
 from e2edebug.django.store_engine import store_for_reading, store_for_writing
 from e2edebug_exporters.batch_writer import BatchWriter
-from e2edebug_exporters.rows import RowBatch, StepRow
+from e2edebug_exporters.rows import RowBatch, SharedColumns, StepRow
 from e2edebug_schema.queries.session_statistics import workflow_counts
 from e2edebug_schema.queries.sessions import find_session
 
-STEP = StepRow("c-1", "1" * 32, "2" * 16, None, "api", "View", "list", "server", "shop", "2026-11-25 10:00:00.000000",
-               None, None, "started", "", None, None, None, "{}")
+STARTED = SharedColumns("api", "View", "list", "server", "shop", "started", "", None, None, None)
+COMPLETED = STARTED._replace(status="completed")
+STEP = StepRow("c-1", "1" * 32, "2" * 16, None, STARTED, "2026-11-25 10:00:00.000000", None, None, "{}")
 
 def write(*rows):
     with store_for_writing() as connection:
@@ -34,7 +35,7 @@ def test_rows_that_are_written_are_read_by_models_and_queries_alike(run: Callabl
     shown = run("""
 write(STEP)
 again = write(STEP)
-ended = write(STEP._replace(status="completed", end_time="2026-11-25 10:00:00.250000", duration_ms=250.0))
+ended = write(STEP._replace(shared=COMPLETED, end_time="2026-11-25 10:00:00.250000", duration_ms=250.0))
 with store_for_reading() as connection:
     session = find_session(connection, "c-1")
     [counts] = workflow_counts(connection, since=datetime(2026, 11, 25, tzinfo=UTC), until=datetime.now(UTC))

@@ -12,6 +12,7 @@ from typing import Any, Final
 from opentelemetry.sdk.trace import Event
 from opentelemetry.trace import SpanKind, Status, StatusCode
 from support import otlp
+from support.rows import columns_of
 from support.spans import START_UNIX_NS, make_span
 
 from e2edebug.policy.redaction import MASK, Redactor
@@ -138,7 +139,7 @@ def map_rows(data: bytes) -> None:
     limits = column_limits()
     for rows, limits_of_table in ((batch.steps, limits.step), (batch.errors, limits.error)):
         for row in rows:
-            for column, value in row._asdict().items():
+            for column, value in columns_of(row).items():
                 if isinstance(value, str):
                     value.encode()
                     assert "\x00" not in value

@@ -7,18 +7,27 @@ the redaction before they come here, so a frame holds nothing that the store wou
 
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, fields
 from typing import Any, Final, NamedTuple, cast
 
-from e2edebug_exporters.rows import ErrorRow, RowBatch, SessionFacts, SnapshotRow, StepRow
+from e2edebug_exporters.rows import (
+    STEP_COLUMNS,
+    ErrorRow,
+    RowBatch,
+    SessionFacts,
+    SharedColumns,
+    SnapshotRow,
+    StepRow,
+)
 
 FORMAT: Final = 1
 _LONGEST_PAYLOAD: Final = 256 * 1024 * 1024
 """Unpacked. A batch is cut at 8 MiB of estimated memory; this bounds what a forged frame may ask for."""
 _FACTS: Final = tuple(one.name for one in fields(SessionFacts))
+_STEP_FIELDS: Final = (*STEP_COLUMNS, "session_facts")
 _COLUMNS: Final[dict[str, Sequence[str]]] = {
-    "steps": StepRow._fields,
+    "steps": _STEP_FIELDS,
     "errors": ErrorRow._fields,
     "snapshots": SnapshotRow._fields,
     "facts": _FACTS,
@@ -47,7 +56,7 @@ def encode_batch(batch: RowBatch, *, schema_revision: str) -> bytes:
         "format": FORMAT,
         "schema": schema_revision,
         "columns": _COLUMNS,
-        "steps": batch.steps,
+        "steps": [(*row.values, row.session_facts) for row in batch.steps],
         "errors": batch.errors,
         "snapshots": batch.snapshots,
     }
@@ -75,11 +84,10 @@ def _decode(payload: bytes) -> SpooledBatch:
         raise NewerPayloadError(f"its format is {document['format']!r}, this version reads {FORMAT}")
     facts_columns = document["columns"]["facts"]
     make_facts = _maker(facts_columns, _FACTS, {one.name: one.default for one in fields(SessionFacts)})
-    steps = _rows(document, "steps", StepRow, nested=StepRow._fields.index("session_facts"))
     batch = RowBatch(
-        steps=[row if row[-1] is None else row._replace(session_facts=_facts(row[-1], make_facts)) for row in steps],
-        errors=_rows(document, "errors", ErrorRow),
-        snapshots=_rows(document, "snapshots", SnapshotRow),
+        steps=_steps(document, make_facts),
+        errors=[ErrorRow._make(values) for values in _values(document, "errors", ErrorRow._field_defaults)],
+        snapshots=[SnapshotRow._make(values) for values in _values(document, "snapshots", {})],
     )
     return SpooledBatch(batch, str(document["schema"]))
 
@@ -90,16 +98,32 @@ def _as_list(value: object) -> list[object]:
     raise TypeError(f"a row holds a {type(value).__name__}")
 
 
-def _rows(document: Any, table: str, row_type: Any, *, nested: int | None = None) -> list[Any]:
-    make = _maker(document["columns"][table], row_type._fields, row_type._field_defaults)
+def _steps(document: Any, make_facts: Any) -> list[StepRow]:
     rows = []
-    for values in document[table]:
-        row = row_type._make(make(values))
-        for position, value in enumerate(row):
-            if type(value) not in _PLAIN and position != nested:
-                raise UnreadablePayloadError(f"{table} hold a {type(value).__name__}")
-        rows.append(row)
+    alike: dict[SharedColumns, SharedColumns] = {}
+    for *columns, facts in _values(document, "steps", StepRow._field_defaults, nested="session_facts"):
+        row = StepRow.of(dict(zip(STEP_COLUMNS, columns, strict=True)))
+        rows.append(
+            row._replace(
+                shared=alike.setdefault(row.shared, row.shared),
+                session_facts=None if facts is None else _facts(facts, make_facts),
+            )
+        )
     return rows
+
+
+def _values(
+    document: Any, table: str, defaults: dict[str, Any], *, nested: str | None = None
+) -> Iterator[Sequence[Any]]:
+    """Yield the values of each row in the order of _COLUMNS: plain ones, but for the one that is *nested*."""
+    wanted = _COLUMNS[table]
+    make = _maker(document["columns"][table], wanted, defaults)
+    for values in document[table]:
+        made = make(values)
+        for name, value in zip(wanted, made, strict=True):
+            if type(value) not in _PLAIN and name != nested:
+                raise UnreadablePayloadError(f"{table} hold a {type(value).__name__}")
+        yield made
 
 
 def _maker(written: Sequence[str], wanted: Sequence[str], defaults: dict[str, Any]) -> Any:

@@ -41,6 +41,7 @@ from e2edebug_exporters.statements.upserts import (
     session_upsert_tail,
     step_finish_tail,
 )
+from e2edebug_exporters.step_places import TRACE_ID
 from e2edebug_exporters.summaries import GroupDelta, Regression, Resolution, SessionDelta
 from e2edebug_schema.engine import read_max_allowed_packet
 from e2edebug_schema.rollup_tables import LATE_SNAPSHOTS
@@ -109,7 +110,7 @@ class MySQLWriteStatements:
         # One range per trace, not `(a, b, c) IN (...)`, which MariaDB does not look up in the index.
         wanted = " OR ".join(
             f"(trace_id = {text(trace_id)} AND span_id IN ({', '.join(text(row.span_id) for row in of_trace)}))"
-            for trace_id, of_trace in groupby(rows, key=itemgetter(STEP_COLUMNS.index("trace_id")))
+            for trace_id, of_trace in groupby(rows, key=itemgetter(TRACE_ID))
         )
         starts = [row.start_time for row in rows]
         found = connection.exec_driver_sql(

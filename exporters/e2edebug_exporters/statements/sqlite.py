@@ -67,11 +67,11 @@ class SQLiteWriteStatements:
 
     def insert_steps(self, connection: Connection, rows: Sequence[StepRow]) -> int:
         """Insert the rows that are not there yet and return how many those were."""
-        return _execute_many(connection, self._insert_steps, [row[:-1] for row in rows])
+        return _execute_many(connection, self._insert_steps, [row.values for row in rows])
 
     def finish_steps(self, connection: Connection, rows: Sequence[StepRow]) -> int:
         """Complete rows that stand there as started; return how many were."""
-        return _execute_many(connection, self._finish_steps, [row[:-1] for row in rows])
+        return _execute_many(connection, self._finish_steps, [row.values for row in rows])
 
     def insert_errors(self, connection: Connection, rows: Sequence[ErrorRow]) -> int:
         """Insert the rows that are not there yet and return how many those were."""

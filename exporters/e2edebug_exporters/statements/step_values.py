@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from e2edebug_exporters.giving_way import give_way
-from e2edebug_exporters.rows import StepRow
+from e2edebug_exporters.rows import SharedColumns, StepRow
 from e2edebug_exporters.statements.literals import LiteralCache, are_harmless, milliseconds, text, values
 from e2edebug_exporters.step_places import METADATA
 
@@ -23,7 +23,7 @@ class StepValues:
 
     def __init__(self, cache: LiteralCache) -> None:
         self._cache = cache
-        self._shared: dict[tuple[str | None, ...], tuple[str, str]] = {}
+        self._written: dict[SharedColumns, str] = {}
         self._characters = 0
 
     def of(self, rows: Sequence[StepRow]) -> Iterator[Sequence[str]]:
@@ -33,17 +33,14 @@ class StepValues:
             give_way()
 
     def _of_some(self, rows: Sequence[StepRow]) -> Sequence[str]:
-        shared = self._shared
+        written_before = self._written
         written: list[str] = []
         unproved: list[str] = []
         """What stands in plain quotes, of which nothing is known but that it should be an id or a time."""
         is_metadata_harmless = are_harmless([row[METADATA] for row in rows])  # together, as the ids and times below
         last_trace_id = last_correlation_id = last_parent = None
         beginning, parent_id = "", "NULL"
-        for (
-            correlation_id, trace_id, span_id, parent, layer, component, operation, kind, service, start, end, duration,
-            status, message, statement, digest, location, metadata, _facts,
-        ) in rows:  # fmt: skip
+        for correlation_id, trace_id, span_id, parent, shared, start, end, duration, metadata, _facts in rows:
             # Rows come sorted, so that those of a trace stand together and have the same objects as their ids.
             if trace_id is not last_trace_id or correlation_id is not last_correlation_id:
                 last_trace_id, last_correlation_id = trace_id, correlation_id
@@ -55,11 +52,9 @@ class StepValues:
                 if parent is not None:
                     unproved.append(parent)
                     parent_id = f"'{parent}'"
-            key = (layer, component, operation, kind, service, status, message, statement, digest, location)
-            ahead_behind = shared.get(key)
-            if ahead_behind is None:
-                ahead_behind = self._write_shared(key)
-            ahead, behind = ahead_behind
+            columns = written_before.get(shared)
+            if columns is None:
+                columns = self._write_shared(shared)
             if end is None:
                 unproved += (span_id, start)
                 end_time = "NULL"
@@ -68,20 +63,20 @@ class StepValues:
                 end_time = f"'{end}'"
             shown = f"'{metadata}'" if is_metadata_harmless else text(metadata)
             written.append(
-                f"{beginning}{span_id}',{parent_id},{ahead},'{start}',{end_time},{milliseconds(duration)},{behind},{shown})"
+                f"{beginning}{span_id}',{parent_id},{columns},'{start}',{end_time},{milliseconds(duration)},{shown})"
             )
         if are_harmless(unproved):
             return written
-        return [values(row[:-1]) for row in rows]
+        return [values(row.values) for row in rows]
 
-    def _write_shared(self, key: tuple[str | None, ...]) -> tuple[str, str]:
-        literals = [self._cache[value] for value in key]
-        made = ",".join(literals[:5]), ",".join(literals[5:])
-        size = 2 * sum(map(len, literals))  # the texts, and what they became
+    def _write_shared(self, shared: SharedColumns) -> str:
+        literals = [self._cache[value] for value in shared]
+        made = ",".join(literals)
+        size = 2 * len(made)  # the texts, and what they became
         if size <= _MOST_CHARACTERS // 16:
             self._characters += size
-            if len(self._shared) >= _MOST_SHARED or self._characters > _MOST_CHARACTERS:
-                self._shared.clear()
+            if len(self._written) >= _MOST_SHARED or self._characters > _MOST_CHARACTERS:
+                self._written.clear()
                 self._characters = size
-            self._shared[key] = made
+            self._written[shared] = made
         return made

@@ -41,7 +41,7 @@ COLUMN = "CPU of the exporting thread, a span"
 
 def measure(*, quick: bool) -> list[Result]:
     """Return the CPU time and the instructions of each exporter, a span, and the ratios to OTLP's."""
-    rounds = 4 if quick else 20
+    rounds = 4 if quick else 32
     with ExitStack() as stack:
         server = MariaDBServer.create()
         stack.callback(server.remove)

@@ -12,6 +12,7 @@ from e2edebug_exporters.rows import ErrorRow, RowBatch, SessionFacts, SnapshotRo
 from e2edebug_schema.sample_sessions import (
     ERROR_FIELDS,
     SESSION_FIELDS,
+    STEP_FIELDS,
     SampleSession,
     sample_sessions,
 )
@@ -67,8 +68,8 @@ def _steps(session: SampleSession) -> Iterator[StepRow]:
     )  # fmt: skip
     root, *others = session.steps
     # Children end, and are exported, before their request.
-    yield from (StepRow(*step) for step in others)
-    yield StepRow(*root, facts)
+    yield from (StepRow.of(dict(zip(STEP_FIELDS, step, strict=True))) for step in others)
+    yield StepRow.of(dict(zip(STEP_FIELDS, root, strict=True)))._replace(session_facts=facts)
 
 
 def _error(error: tuple[object, ...]) -> ErrorRow:

@@ -5,8 +5,9 @@ import sys
 from collections import Counter
 from typing import Any
 
+from opentelemetry.sdk.trace import Event
 from opentelemetry.trace import SpanKind
-from support.spans import make_span
+from support.spans import START_UNIX_NS, make_span
 
 from e2edebug.policy.redaction import Redactor, Treatment
 from e2edebug_exporters.row_mapper import RowMapper
@@ -19,6 +20,11 @@ class CountingRedactor(Redactor):
     def __init__(self) -> None:
         super().__init__()
         self.cleaned: Counter[str] = Counter()
+        self.stacks: Counter[str] = Counter()
+
+    def stack_trace(self, stack: str) -> str:
+        self.stacks[stack] += 1
+        return super().stack_trace(stack)
 
     def string(self, treatment: Treatment, value: str) -> str:
         self.cleaned[value] += 1
@@ -93,3 +99,75 @@ def test_a_known_span_leaves_its_row_and_nothing_else_in_memory() -> None:
     # The row, its span id, its two times, its duration and its metadata.
     assert added / len(spans) <= 8
     assert len(batch.steps) == len(spans)
+
+
+def failed(number: int, message: str, stack: str, *, status: int = 500) -> Any:
+    return make_span(
+        "GET /orders",
+        span_id=number + 1,
+        trace_id=number + 1,
+        kind=SpanKind.SERVER,
+        attributes={"http.request.method": "GET", "http.route": "/orders", "http.response.status_code": status},
+        events=[
+            Event(
+                "exception",
+                {"exception.type": "shop.Refused", "exception.message": message, "exception.stacktrace": stack},
+                START_UNIX_NS,
+            )
+        ],
+    )
+
+
+def stack(message: str, *, filling: str = "") -> str:
+    return (
+        f'Traceback (most recent call last):\n  File "shop/views.py", line 12, in pay\n{filling}shop.Refused: {message}'
+    )
+
+
+def test_an_exception_that_comes_again_is_read_and_masked_once() -> None:
+    redactor = CountingRedactor()
+    mapper, batch = RowMapper(redactor=redactor), RowBatch()
+
+    mapper.add_spans(batch, [failed(number, "password=x", stack("password=x")) for number in range(100)])
+
+    assert len({error.event_key for error in batch.errors}) == 100
+    assert {error[9:12] for error in batch.errors} == {batch.errors[0][9:12]}  # message, stack, fingerprint
+    assert "password=[redacted]" in batch.errors[99].stack_trace
+    assert redactor.stacks == {stack("password=x"): 1}
+
+
+def test_exceptions_that_differ_in_anything_are_told_apart() -> None:
+    spans = [
+        failed(1, "no funds", stack("no funds")),
+        failed(2, "no card", stack("no card")),
+        failed(3, "no funds", stack("no funds"), status=503),
+        failed(4, "no funds", ""),
+    ]
+    together, alone = RowBatch(), RowBatch()
+
+    RowMapper().add_spans(together, spans)
+    for span in spans:
+        RowMapper().add_spans(alone, [span])
+
+    assert together.errors == alone.errors
+    assert len({error.error_class for error in together.errors}) == 2
+
+
+def test_an_exception_that_had_to_be_cut_counts_each_time() -> None:
+    mapper = RowMapper()
+    long = stack("no funds", filling="    pay()\n" * 100_000)
+
+    mapper.add_spans(RowBatch(), [failed(number, "no funds", long) for number in range(3)])
+
+    assert mapper.sanitised["cut"] == 3
+
+
+def test_what_is_known_of_exceptions_is_bounded() -> None:
+    mapper = RowMapper()
+    texts = mapper._errors._error_texts
+
+    for number in range(2_000):
+        mapper.add_spans(RowBatch(), [failed(number, f"{number}", stack(f"{number}", filling="    pay()\n" * 500))])
+        held = sum(2 * (len(one.stack) + len(one.message) + len(one.error_type)) for one in texts._known)
+        assert held == texts._characters <= 1_000_000
+        assert len(texts._known) <= 256

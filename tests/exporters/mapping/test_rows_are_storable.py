@@ -11,6 +11,7 @@ from opentelemetry.sdk.resources import Resource
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanKind, Status, StatusCode
+from support.rows import columns_of
 from support.spans import START_UNIX_NS, make_span
 
 from e2edebug_exporters.batch_writer import BatchWriter
@@ -107,7 +108,9 @@ def test_every_row_of_hostile_telemetry_is_stored_as_it_was_mapped(engine: sa.En
             assert len(stored) == len(rows) > 0
             for row in rows:
                 expected = {
-                    name: value for name, value in row._asdict().items() if name in table.columns and "time" not in name
+                    name: value
+                    for name, value in columns_of(row).items()
+                    if name in table.columns and "time" not in name
                 }
                 assert {name: stored[expected[key]][name] for name in expected} == expected
                 json.loads(stored[expected[key]]["metadata"])

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from opentelemetry.sdk.trace import Event, ReadableSpan
 from opentelemetry.trace import SpanKind, Status, StatusCode
+from support.rows import columns_of
 from support.spans import START_UNIX_NS, make_span
 
 from e2edebug_exporters.column_limits import column_limits
@@ -280,7 +281,7 @@ def test_any_span_becomes_one_row_that_fits_its_columns(
     limits = column_limits()
     for rows, limits_of_table in ((batch.steps, limits.step), (batch.errors, limits.error)):
         for row in rows:
-            for column, value in row._asdict().items():
+            for column, value in columns_of(row).items():
                 if isinstance(value, str):
                     value.encode()  # raises on a lone surrogate
                     assert "\x00" not in value

@@ -40,26 +40,26 @@ def test_a_span_becomes_a_whole_row(step_of: StepOf) -> None:
         },
     )
 
-    assert step_of(span) == StepRow(
-        correlation_id="checkout-1",
-        trace_id="00000000000000000000000000000abc",
-        span_id="0000000000000005",
-        parent_span_id="0000000000000004",
-        layer="database",
-        component="shop_product",
-        operation="SELECT",
-        kind="client",
-        service="shop",
-        start_time="2026-09-21 14:13:20.123456",
-        end_time="2026-09-21 14:13:20.125956",
-        duration_ms=2.5,
-        status="completed",
-        status_message="",
-        statement="SELECT * FROM shop_product WHERE id = ?",
-        statement_digest=describe_statement(SQL).digest,
-        code_location="shop/views.py:12 in list",
-        metadata='{"db.system.name":"mysql","db.namespace":"shop","db.response.returned_rows":1}',
-    )
+    assert step_of(span).columns == {
+        "correlation_id": "checkout-1",
+        "trace_id": "00000000000000000000000000000abc",
+        "span_id": "0000000000000005",
+        "parent_span_id": "0000000000000004",
+        "layer": "database",
+        "component": "shop_product",
+        "operation": "SELECT",
+        "kind": "client",
+        "service": "shop",
+        "start_time": "2026-09-21 14:13:20.123456",
+        "end_time": "2026-09-21 14:13:20.125956",
+        "duration_ms": 2.5,
+        "status": "completed",
+        "status_message": "",
+        "statement": "SELECT * FROM shop_product WHERE id = ?",
+        "statement_digest": describe_statement(SQL).digest,
+        "code_location": "shop/views.py:12 in list",
+        "metadata": '{"db.system.name":"mysql","db.namespace":"shop","db.response.returned_rows":1}',
+    }
 
 
 def test_what_a_column_says_is_not_in_the_metadata_again(metadata_of: MetadataOf) -> None:

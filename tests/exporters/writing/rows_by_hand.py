@@ -12,28 +12,33 @@ ROOT = SessionFacts(is_root=True, status="completed", is_explicit=False, root_op
 
 def step(number: int = 1, *, trace: int = 1, facts: SessionFacts | None = None, **values: Any) -> StepRow:
     """Return a step of 2.5 ms that started *number* ms into its minute."""
-    row = StepRow(
-        correlation_id=f"c-{trace}",
-        trace_id=f"{trace:032x}",
-        span_id=f"{number:016x}",
-        parent_span_id=None,
-        layer="database",
-        component="shop_product",
-        operation="SELECT",
-        kind="client",
-        service="shop",
-        start_time=f"2026-09-21 14:13:20.{number * 1000:06d}",
-        end_time=f"2026-09-21 14:13:20.{number * 1000 + 2500:06d}",
-        duration_ms=2.5,
-        status="completed",
-        status_message="",
-        statement="SELECT * FROM shop_product WHERE id = ?",
-        statement_digest="d" * 32,
-        code_location="shop/views.py:12",
-        metadata='{"db.rows": 1}',
-        session_facts=facts,
-    )
-    return row._replace(**values)
+    row: dict[str, Any] = {
+        "correlation_id": f"c-{trace}",
+        "trace_id": f"{trace:032x}",
+        "span_id": f"{number:016x}",
+        "parent_span_id": None,
+        "layer": "database",
+        "component": "shop_product",
+        "operation": "SELECT",
+        "kind": "client",
+        "service": "shop",
+        "start_time": f"2026-09-21 14:13:20.{number * 1000:06d}",
+        "end_time": f"2026-09-21 14:13:20.{number * 1000 + 2500:06d}",
+        "duration_ms": 2.5,
+        "status": "completed",
+        "status_message": "",
+        "statement": "SELECT * FROM shop_product WHERE id = ?",
+        "statement_digest": "d" * 32,
+        "code_location": "shop/views.py:12",
+        "metadata": '{"db.rows": 1}',
+        "session_facts": facts,
+    }
+    return StepRow.of(row | values)
+
+
+def changed(row: StepRow, **values: Any) -> StepRow:
+    """Return *row* with other values of any of its columns."""
+    return StepRow.of(row.columns | {"session_facts": row.session_facts} | values)
 
 
 def root(number: int = 0, *, trace: int = 1, status: str | None = "completed", **values: Any) -> StepRow:
@@ -45,7 +50,7 @@ def root(number: int = 0, *, trace: int = 1, status: str | None = "completed", *
 def started(row: StepRow) -> StepRow:
     """Return *row* as it was announced when its span began."""
     facts = None if row.session_facts is None else replace(row.session_facts, status=None)
-    return row._replace(end_time=None, duration_ms=None, status="started", session_facts=facts)
+    return changed(row, end_time=None, duration_ms=None, status="started", session_facts=facts)
 
 
 def error(number: int = 1, *, trace: int = 1, **values: Any) -> ErrorRow:

@@ -18,7 +18,7 @@ class Writer:
 
     def write(self, batch: RowBatch) -> None:
         with self._connection.cursor() as cursor:
-            cursor.executemany(_INSERT, [row[:-1] for row in batch.steps])
+            cursor.executemany(_INSERT, [row.values for row in batch.steps])
         self._connection.commit()
 
     def close(self) -> None:

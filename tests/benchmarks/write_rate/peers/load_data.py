@@ -31,7 +31,7 @@ class Writer:
 
 
 def _line(row: StepRow) -> str:
-    return "\t".join(map(_field, row[:-1])) + "\n"
+    return "\t".join(map(_field, row.values)) + "\n"
 
 
 def _field(value: object) -> str:
