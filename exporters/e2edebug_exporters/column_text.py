@@ -50,8 +50,10 @@ class ColumnText:
         known = self._messages.get(key)
         if known is not None:
             return known
+        changes = self._sanitizer.counts.total()
         shown = self._shortened(self._redactor.error_message(self._window(text, limit), error_type), limit, text)
-        if len(text) + len(error_type) <= _LONGEST_REMEMBERED:
+        # What had to be changed counts each time.
+        if len(text) + len(error_type) <= _LONGEST_REMEMBERED and changes == self._sanitizer.counts.total():
             if len(self._messages) >= _MOST_REMEMBERED_MESSAGES:
                 self._messages.clear()
             self._messages[key] = shown

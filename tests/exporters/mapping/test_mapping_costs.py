@@ -153,13 +153,17 @@ def test_exceptions_that_differ_in_anything_are_told_apart() -> None:
     assert len({error.error_class for error in together.errors}) == 2
 
 
-def test_an_exception_that_had_to_be_cut_counts_each_time() -> None:
+def test_an_exception_that_had_to_be_changed_counts_each_time() -> None:
     mapper = RowMapper()
     long = stack("no funds", filling="    pay()\n" * 100_000)
 
     mapper.add_spans(RowBatch(), [failed(number, "no funds", long) for number in range(3)])
+    once = RowMapper()
+    once.add_spans(RowBatch(), [failed(0, "no\x00funds", "")])
+    mapper.add_spans(RowBatch(), [failed(number, "no\x00funds", "") for number in range(3)])
 
     assert mapper.sanitised["cut"] == 3
+    assert mapper.sanitised["control or surrogate characters"] == 3 * once.sanitised["control or surrogate characters"]
 
 
 def test_what_is_known_of_exceptions_is_bounded() -> None:
