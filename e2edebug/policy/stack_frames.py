@@ -22,9 +22,8 @@ class Stack(NamedTuple):
     """`shop.errors.Declined: no funds`: the exception's type and the first line of its text; "" for none."""
 
 
-@lru_cache(
-    maxsize=8
-)  # a step asks where it broke, then the error of the same step what to be known by; and they repeat
+# A step asks where it broke, then the error of the same step what to be known by; and the same stacks come again.
+@lru_cache(maxsize=8)
 def read_stack(stack: str) -> Stack:
     """Return the frames of a formatted stack trace, and the line below the innermost of them."""
     frames: list[Frame] = []

@@ -17,7 +17,7 @@ from e2edebug.policy.plain_values import text_of
 from e2edebug_exporters.attribute_json import AttributeEncoder, Facts
 from e2edebug_exporters.column_limits import column_limits
 from e2edebug_exporters.column_text import ColumnText
-from e2edebug_exporters.error_texts import ErrorTextMaker, Exceptional
+from e2edebug_exporters.error_texts import ErrorTextMaker, RecordedException
 from e2edebug_exporters.fingerprint import FINGERPRINT_VERSION, digest
 from e2edebug_exporters.layers import LayerResolver
 from e2edebug_exporters.metadata_json import MetadataWriter
@@ -170,7 +170,7 @@ class ErrorMapper:
         own_layer = attributes.get(names.LAYER)
         layer = str(own_layer) if own_layer in LAYERS else layer
         texts = self._error_texts.of(
-            Exceptional(
+            RecordedException(
                 error_type,
                 message,
                 self._sanitizer.as_text(attributes.get("exception.stacktrace") or ""),

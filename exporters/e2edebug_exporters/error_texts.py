@@ -15,8 +15,8 @@ from e2edebug_exporters.fingerprint import fingerprint, qualified_type
 from e2edebug_exporters.sanitize import Sanitizer
 
 
-class Exceptional(NamedTuple):
-    """An exception as it was recorded, with what its class is found by: what equals it is written alike."""
+class RecordedException(NamedTuple):
+    """An exception as it came, with what its class is found by: what equals it is written alike."""
 
     error_type: str
     message: str
@@ -50,10 +50,10 @@ class ErrorTextMaker:
         self._sanitizer = sanitizer
         self._limits = column_limits().error
         self._longest_title = column_limits().error_group["title"]
-        self._known: dict[Exceptional, ErrorTexts] = {}
+        self._known: dict[RecordedException, ErrorTexts] = {}
         self._characters = 0
 
-    def of(self, exception: Exceptional) -> ErrorTexts:
+    def of(self, exception: RecordedException) -> ErrorTexts:
         """Return what is stored of *exception*."""
         known = self._known.get(exception)
         if known is not None:
@@ -64,7 +64,7 @@ class ErrorTextMaker:
             self._keep(exception, made)
         return made
 
-    def _keep(self, exception: Exceptional, made: ErrorTexts) -> None:
+    def _keep(self, exception: RecordedException, made: ErrorTexts) -> None:
         error_type, message, stack, group_text, _, _ = exception
         characters = 2 * (len(error_type) + len(message) + len(stack) + len(group_text))
         if characters > _LONGEST:
@@ -75,7 +75,7 @@ class ErrorTextMaker:
         self._known[exception] = made
         self._characters += characters
 
-    def _made(self, exception: Exceptional) -> ErrorTexts:
+    def _made(self, exception: RecordedException) -> ErrorTexts:
         error_type, message, stack, group_text, http_status, layer = exception
         limits = self._limits
         frames, final_line = read_stack(stack[-_LONGEST_READ:])

@@ -14,6 +14,7 @@ from e2edebug_exporters.spool.row_payload import (
     decode_batch,
     encode_batch,
 )
+from e2edebug_schema.tables import trace_step
 
 from ..writing.rows_by_hand import error, root, snapshot, step
 from .batches import batch
@@ -53,6 +54,18 @@ def test_columns_are_found_by_name_and_lacking_ones_get_their_default() -> None:
     read = decode_batch(zlib.compress(json.dumps(document).encode())).batch
 
     assert read.errors == [error(1, group_title="")]
+
+
+def test_steps_of_a_version_that_wrote_them_in_the_order_of_the_table_are_read() -> None:
+    rows = [step(1), root(2)]
+    document = json.loads(zlib.decompress(encode_batch(RowBatch(steps=rows), schema_revision="1")))
+    columns = document["columns"]["steps"]
+    before = [*(column.name for column in trace_step.columns if column.name != "id"), "session_facts"]
+    assert before != columns
+    document["columns"]["steps"] = before
+    document["steps"] = [[row[columns.index(name)] for name in before] for row in document["steps"]]
+
+    assert decode_batch(zlib.compress(json.dumps(document).encode())).batch.steps == rows
 
 
 def test_a_frame_of_a_newer_version_is_told_from_a_broken_one() -> None:
